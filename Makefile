@@ -1,0 +1,74 @@
+# Needs Python >= 3.11, make and git; everything else is put into .venv.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+SUITES := unit contract integration acceptance faults
+TESTS = $(wildcard $(addprefix tests/,$(SUITES)))
+
+# Certificates of the system, so that it works behind a proxy that has its own; pip, with the machine's own
+# configuration, where uv cannot reach an index.
+UV_SYSTEM_CERTS ?= 1
+UV_HTTP_TIMEOUT ?= 60
+export UV_SYSTEM_CERTS UV_HTTP_TIMEOUT
+fetch = $(BIN)/uv pip install -q --python $(BIN)/python $(1) || $(BIN)/python -m pip install -q $(1)
+
+.PHONY: help install up test proof check spec bench lock
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST)
+
+install: .venv/runtime.stamp  ## the product and what it needs, into .venv
+
+up: install  ## run Crosstie with a demo tenant
+	@exec $(BIN)/crosstie up --demo
+
+test: .venv/test.stamp  ## every test in its short form
+	$(BIN)/pytest -m 'not proof' $(TESTS)
+
+proof: .venv/test.stamp  ## the long forms of fault, fuzz and load runs
+	$(BIN)/pytest -m proof --timeout 3600 $(TESTS)
+
+check: .venv/test.stamp  ## format, lint, types, import contracts and freshness of spec/
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m crosstie.spec --check
+
+spec: .venv/runtime.stamp  ## write spec/ and docs/reference/ from the declarations
+	@$(BIN)/python -m crosstie.spec
+
+bench: .venv/test.stamp  ## every figure, as a ratio against a bare reference of the same run
+	@$(BIN)/python bench/table.py
+
+# --- installing ---------------------------------------------------------------------------------------------------
+
+.venv/install.stamp: requirements/install.lock
+	@test -n "$(PYTHON)" || { echo "Crosstie needs Python 3.11 or newer; set PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo "This Python cannot make virtual environments: install its venv package (Debian: python3-venv)" >&2; exit 1; }
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/runtime.stamp: .venv/install.stamp requirements/runtime.lock pyproject.toml
+	@echo "Installing Crosstie into .venv"
+	@$(call fetch,--require-hashes -r requirements/runtime.lock)
+	@$(call fetch,--no-deps --no-build-isolation -e .)
+	@touch $@
+
+.venv/test.stamp: .venv/runtime.stamp requirements/test.lock
+	@echo "Installing what tests need into .venv"
+	@$(call fetch,--require-hashes -r requirements/test.lock)
+	@touch $@
+
+# Locks hold names, versions and hashes only, no addresses, so that they work behind any mirror.
+COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links $(UPGRADE)
+
+lock: .venv/install.stamp  ## rewrite the lock files (UPGRADE=--upgrade takes newer versions)
+	$(COMPILE) requirements/install.in -o requirements/install.lock
+	$(COMPILE) pyproject.toml --extra embedded -c requirements/install.lock -o requirements/runtime.lock
+	$(COMPILE) requirements/test.in -c requirements/install.lock -c requirements/runtime.lock -o requirements/test.lock

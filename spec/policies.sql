@@ -1,0 +1,998 @@
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA public TO crosstie_app, crosstie_worker;
+
+ALTER TABLE api_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE api_keys FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON api_keys TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON api_keys TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON api_keys FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON api_keys TO crosstie_app;
+
+ALTER TABLE attempts ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE attempts FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON attempts TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON attempts TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON attempts TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON attempts FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, UPDATE (response_body, response_headers) ON attempts TO crosstie_app;
+
+GRANT SELECT, INSERT ON attempts TO crosstie_worker;
+
+ALTER TABLE clients ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE clients FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON clients TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON clients TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON clients FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON clients TO crosstie_app;
+
+ALTER TABLE counters ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE counters FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON counters TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON counters TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON counters TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON counters FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE ON counters TO crosstie_app;
+
+GRANT SELECT, INSERT, UPDATE ON counters TO crosstie_worker;
+
+ALTER TABLE data_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE data_keys FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON data_keys TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON data_keys TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON data_keys TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON data_keys FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON data_keys TO crosstie_app;
+
+GRANT SELECT ON data_keys TO crosstie_worker;
+
+ALTER TABLE dead_letters ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE dead_letters FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON dead_letters TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON dead_letters TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON dead_letters TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON dead_letters FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON dead_letters TO crosstie_app;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON dead_letters TO crosstie_worker;
+
+ALTER TABLE deliveries ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE deliveries FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON deliveries TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON deliveries TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON deliveries TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON deliveries FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON deliveries TO crosstie_app;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON deliveries TO crosstie_worker;
+
+ALTER TABLE document_versions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE document_versions FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON document_versions TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON document_versions TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON document_versions FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT ON document_versions TO crosstie_app;
+
+ALTER TABLE event_types ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE event_types FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON event_types TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON event_types TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON event_types FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON event_types TO crosstie_app;
+
+ALTER TABLE events ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE events FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON events TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON events TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON events TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON events FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE (data) ON events TO crosstie_app;
+
+GRANT SELECT, INSERT ON events TO crosstie_worker;
+
+ALTER TABLE idempotency ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE idempotency FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON idempotency TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON idempotency TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON idempotency FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency TO crosstie_app;
+
+ALTER TABLE inbox ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE inbox FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON inbox TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON inbox TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON inbox TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON inbox FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT ON inbox TO crosstie_app;
+
+GRANT SELECT, INSERT ON inbox TO crosstie_worker;
+
+ALTER TABLE installation ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE installation FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON installation TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+ALTER TABLE loose_files ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE loose_files FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON loose_files TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON loose_files TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON loose_files FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON loose_files TO crosstie_app;
+
+ALTER TABLE operations ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE operations FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON operations TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON operations TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON operations FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON operations TO crosstie_app;
+
+ALTER TABLE outbox ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE outbox FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON outbox TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON outbox TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON outbox TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON outbox FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON outbox TO crosstie_app;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON outbox TO crosstie_worker;
+
+ALTER TABLE quotas ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE quotas FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON quotas TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON quotas TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON quotas FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON quotas TO crosstie_app;
+
+ALTER TABLE quote_versions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE quote_versions FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON quote_versions TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON quote_versions TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON quote_versions FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT ON quote_versions TO crosstie_app;
+
+ALTER TABLE rates ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE rates FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON rates TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON rates TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON rates TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON rates FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON rates TO crosstie_app;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON rates TO crosstie_worker;
+
+ALTER TABLE route_versions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE route_versions FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON route_versions TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON route_versions TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON route_versions TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON route_versions FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON route_versions TO crosstie_app;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON route_versions TO crosstie_worker;
+
+ALTER TABLE search_tokens ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE search_tokens FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON search_tokens TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON search_tokens TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON search_tokens FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON search_tokens TO crosstie_app;
+
+ALTER TABLE tenants ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tenants FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON tenants TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON tenants TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON tenants TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON tenants FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON tenants TO crosstie_app;
+
+GRANT SELECT ON tenants TO crosstie_worker;
+
+ALTER TABLE timeline_entries ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE timeline_entries FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON timeline_entries TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON timeline_entries TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON timeline_entries FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT ON timeline_entries TO crosstie_app;
+
+ALTER TABLE users ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE users FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON users TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON users TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON users FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON users TO crosstie_app;
+
+ALTER TABLE webhook_endpoints ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE webhook_endpoints FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON webhook_endpoints TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON webhook_endpoints TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON webhook_endpoints TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON webhook_endpoints FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_endpoints TO crosstie_app;
+
+GRANT SELECT, UPDATE ON webhook_endpoints TO crosstie_worker;
+
+ALTER TABLE workers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE workers FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON workers TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+ALTER TABLE sites ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE sites FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON sites TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON sites TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON sites FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON sites TO crosstie_app;
+
+ALTER TABLE jobs ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE jobs FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON jobs TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON jobs TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON jobs FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON jobs TO crosstie_app;
+
+ALTER TABLE documents ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE documents FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON documents TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON documents TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON documents FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON documents TO crosstie_app;
+
+ALTER TABLE media ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE media FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON media TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON media TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON media FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON media TO crosstie_app;
+
+ALTER TABLE payments ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE payments FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON payments TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON payments TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON payments FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT ON payments TO crosstie_app;
+
+ALTER TABLE quotes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE quotes FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON quotes TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON quotes TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON quotes FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON quotes TO crosstie_app;
+
+ALTER TABLE schedules ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE schedules FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON schedules TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON schedules TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON schedules FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON schedules TO crosstie_app;
+
+ALTER TABLE certificates ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE certificates FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON certificates TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON certificates TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON certificates FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON certificates TO crosstie_app;
+
+CREATE OR REPLACE FUNCTION installation_epoch() RETURNS int
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN (SELECT epoch FROM installation WHERE id = 1);
+END $$;
+
+-- A worker says that it lives; answers which of the living it is, from 0, and how many there are.
+
+REVOKE ALL ON FUNCTION installation_epoch() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION installation_epoch() TO crosstie_app;
+
+GRANT EXECUTE ON FUNCTION installation_epoch() TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION worker_beat(worker uuid, worker_name text) RETURNS TABLE (place int, peers int)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  INSERT INTO workers (id, name, seen_at) VALUES (worker, worker_name, clock_timestamp())
+    ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at;
+  RETURN QUERY SELECT (count(*) FILTER (WHERE id < worker))::int, count(*)::int
+    FROM workers WHERE seen_at > clock_timestamp() - interval '20 seconds';
+END $$;
+
+REVOKE ALL ON FUNCTION worker_beat(uuid, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION worker_beat(uuid, text) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION worker_leave(worker uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  UPDATE workers SET seen_at = '-infinity' WHERE id = worker;
+END $$;
+
+-- Rows leased by workers that have been silent, or that nobody knows, become due again. The attempt stays counted, as the
+-- fencing token, but it is none of the schedule's.
+
+REVOKE ALL ON FUNCTION worker_leave(uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION worker_leave(uuid) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION free_silent(silence float8) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE freed bigint;
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  WITH gone AS (
+    SELECT id FROM workers WHERE seen_at < clock_timestamp() - silence * interval '1 second' FOR UPDATE SKIP LOCKED
+  ), back AS (
+    UPDATE deliveries d SET status = 'retrying', leased_by = NULL, due_at = now(), base = d.base + 1
+      WHERE d.leased_by IS NOT NULL AND d.status = 'delivering'
+        AND (d.leased_by IN (SELECT id FROM gone) OR NOT EXISTS (SELECT FROM workers w WHERE w.id = d.leased_by))
+      RETURNING 1
+  )
+  SELECT count(*) INTO freed FROM back;
+  DELETE FROM workers w WHERE w.seen_at < clock_timestamp() - silence * interval '1 second'
+    AND NOT EXISTS (SELECT FROM deliveries d WHERE d.leased_by = w.id);
+  RETURN freed;
+END $$;
+
+-- What a worker has leased, as the table knows it.
+
+REVOKE ALL ON FUNCTION free_silent(float8) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION free_silent(float8) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION worker_leases(worker uuid) RETURNS TABLE (id uuid, number int)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT d.id, d.attempts FROM deliveries d WHERE d.leased_by = worker AND d.status = 'delivering';
+END $$;
+
+-- Leases of a worker that it does not know of become due again.
+
+REVOKE ALL ON FUNCTION worker_leases(uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION worker_leases(uuid) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION worker_return(worker uuid, ids uuid[], numbers int[]) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE freed bigint;
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  UPDATE deliveries d SET status = 'retrying', leased_by = NULL, due_at = now(), base = d.base + 1
+    FROM unnest(ids, numbers) AS g (id, number)
+    WHERE d.leased_by = worker AND d.id = g.id AND d.attempts = g.number AND d.status = 'delivering';
+  GET DIAGNOSTICS freed = ROW_COUNT;
+  RETURN freed;
+END $$;
+
+-- The queues with something due: a walk from queue to queue along the index, however long each queue is.
+
+REVOKE ALL ON FUNCTION worker_return(uuid, uuid[], int[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION worker_return(uuid, uuid[], int[]) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION due_queues(most int) RETURNS TABLE (tenant_id uuid, endpoint_id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY WITH RECURSIVE queues AS (
+    (SELECT d.tenant_id, d.endpoint_id FROM deliveries d WHERE d.due_at IS NOT NULL
+      ORDER BY d.tenant_id, d.endpoint_id LIMIT 1)
+    UNION ALL
+    SELECT n.tenant_id, n.endpoint_id FROM queues q CROSS JOIN LATERAL (
+      SELECT d.tenant_id, d.endpoint_id FROM deliveries d
+        WHERE d.due_at IS NOT NULL AND (d.tenant_id, d.endpoint_id) > (q.tenant_id, q.endpoint_id)
+        ORDER BY d.tenant_id, d.endpoint_id LIMIT 1) n
+  )
+  SELECT q.tenant_id, q.endpoint_id FROM queues q
+    WHERE EXISTS (SELECT FROM deliveries d WHERE d.tenant_id = q.tenant_id AND d.endpoint_id = q.endpoint_id
+        AND d.status = 'pending' AND d.due_at <= now())
+      OR EXISTS (SELECT FROM deliveries d WHERE d.tenant_id = q.tenant_id AND d.endpoint_id = q.endpoint_id
+        AND d.status = 'retrying' AND d.due_at <= now())
+    ORDER BY row_number() OVER (PARTITION BY q.tenant_id ORDER BY q.endpoint_id), q.tenant_id LIMIT most;
+END $$;
+
+REVOKE ALL ON FUNCTION due_queues(int) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION due_queues(int) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION outbox_tenants(most int) RETURNS TABLE (tenant_id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY WITH RECURSIVE t AS (
+    (SELECT o.tenant_id FROM outbox o ORDER BY o.tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT o.tenant_id FROM outbox o WHERE o.tenant_id > t.tenant_id ORDER BY o.tenant_id LIMIT 1)
+      FROM t WHERE t.tenant_id IS NOT NULL
+  )
+  SELECT t.tenant_id FROM t WHERE t.tenant_id IS NOT NULL LIMIT most;
+END $$;
+
+REVOKE ALL ON FUNCTION outbox_tenants(int) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION outbox_tenants(int) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION loose_tenants(most int) RETURNS TABLE (tenant_id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT DISTINCT l.tenant_id FROM loose_files l LIMIT most;
+END $$;
+
+-- Seconds that the oldest due delivery has waited, and how many deliveries wait in all (for metrics).
+
+REVOKE ALL ON FUNCTION loose_tenants(int) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION loose_tenants(int) TO crosstie_app;
+
+CREATE OR REPLACE FUNCTION queue_depth() RETURNS TABLE (waiting bigint, leased bigint, oldest float8, undispatched bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT (SELECT count(*) FROM deliveries WHERE due_at IS NOT NULL),
+    (SELECT count(*) FROM deliveries WHERE leased_by IS NOT NULL),
+    coalesce((SELECT extract(epoch FROM now() - min(due_at)) FROM deliveries WHERE due_at <= now()), 0)::float8,
+    (SELECT count(*) FROM outbox);
+END $$;
+
+-- Make the partitions of a parent for a span of ids. Rows that fell into the default partition meanwhile move over.
+
+REVOKE ALL ON FUNCTION queue_depth() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION queue_depth() TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION partition_add(parent text, suffix text, lower_id uuid, upper_id uuid) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+  SET lock_timeout = '2s'
+AS $$
+DECLARE child text := parent || '_' || suffix; cut text;
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  IF parent NOT IN ('events', 'deliveries', 'attempts') OR suffix !~ '^[0-9]{8}$' THEN
+    RAISE EXCEPTION 'not a partition of the log';
+  END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended('crosstie.partitions', 0));
+  IF to_regclass('public.' || child) IS NOT NULL THEN RETURN false; END IF;
+  cut := CASE parent WHEN 'attempts' THEN 'delivery_id' ELSE 'id' END;
+  EXECUTE format('CREATE TABLE public.%I (LIKE public.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', child, parent);
+  EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', child);
+  EXECUTE format('CREATE POLICY owner ON public.%I TO %I USING ((SELECT current_setting(''app.owner'', true) = ''on''))
+    WITH CHECK ((SELECT current_setting(''app.owner'', true) = ''on''))', child, current_user);
+  -- through the parent, whose policy lets the owner see rows; and nothing may fall into the default meanwhile: who comes
+  -- to write waits at the parent, for at the default he would be refused once the new partition takes his rows
+  EXECUTE format('LOCK TABLE ONLY public.%I IN SHARE ROW EXCLUSIVE MODE', parent);
+  EXECUTE format('LOCK TABLE public.%I IN ACCESS EXCLUSIVE MODE', parent || '_default');
+  EXECUTE format('WITH moved AS (DELETE FROM public.%I WHERE %I >= $1 AND %I < $2 RETURNING *)
+    INSERT INTO public.%I SELECT * FROM moved', parent, cut, cut, child) USING lower_id, upper_id;
+  EXECUTE format('ALTER TABLE public.%I ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)',
+    parent, child, lower_id, upper_id);
+  RETURN true;
+END $$;
+
+-- Drop a partition whose span is over. What is pending or dead, and the events it needs, stay: they fall into the
+-- default partition.
+
+REVOKE ALL ON FUNCTION partition_add(text, text, uuid, uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION partition_add(text, text, uuid, uuid) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION partition_drop(parent text, suffix text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+  SET lock_timeout = '2s'
+AS $$
+DECLARE child text := parent || '_' || suffix; kept bigint := 0;
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  IF parent NOT IN ('events', 'deliveries', 'attempts') OR suffix !~ '^[0-9]{8}$' THEN
+    RAISE EXCEPTION 'not a partition of the log';
+  END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended('crosstie.partitions', 0));
+  IF to_regclass('public.' || child) IS NULL THEN RETURN 0; END IF;
+  EXECUTE format('ALTER TABLE public.%I DETACH PARTITION public.%I', parent, child);
+  IF parent = 'deliveries' THEN
+    EXECUTE format('INSERT INTO public.deliveries SELECT * FROM public.%I
+      WHERE status IN (''pending'', ''delivering'', ''retrying'', ''dead'')', child);
+    GET DIAGNOSTICS kept = ROW_COUNT;
+  ELSIF parent = 'events' THEN
+    EXECUTE format('INSERT INTO public.events SELECT e.* FROM public.%I e WHERE EXISTS (
+        SELECT FROM public.deliveries d WHERE d.tenant_id = e.tenant_id AND d.log_id = e.id
+          AND d.status IN (''pending'', ''delivering'', ''retrying'', ''dead''))
+      OR EXISTS (SELECT FROM public.outbox o WHERE o.tenant_id = e.tenant_id AND o.id = e.id)', child);
+    GET DIAGNOSTICS kept = ROW_COUNT;
+  ELSE
+    EXECUTE format('INSERT INTO public.attempts SELECT a.* FROM public.%I a WHERE EXISTS (
+        SELECT FROM public.deliveries d WHERE d.tenant_id = a.tenant_id AND d.id = a.delivery_id
+          AND d.status IN (''pending'', ''delivering'', ''retrying'', ''dead''))', child);
+    GET DIAGNOSTICS kept = ROW_COUNT;
+  END IF;
+  EXECUTE format('DROP TABLE public.%I', child);
+  RETURN kept;
+END $$;
+
+-- The partitions of the log, with the first id of each.
+
+REVOKE ALL ON FUNCTION partition_drop(text, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION partition_drop(text, text) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION partitions() RETURNS TABLE (parent text, suffix text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT p.relname::text, substr(c.relname::text, length(p.relname::text) + 2)
+    FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE p.relname IN ('events', 'deliveries', 'attempts') AND p.relnamespace = 'public'::regnamespace
+      AND c.relname::text ~ '_[0-9]{8}$';
+END $$;
+
+-- The planner's figures of partitions that grew fast are made anew: with those of an empty one it would walk a tenant's
+-- whole log to find one event.
+
+REVOKE ALL ON FUNCTION partitions() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION partitions() TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION partitions_analyze() RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+  SET lock_timeout = '2s'
+AS $$
+DECLARE child regclass; done int := 0;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('crosstie.analyze', 0)) THEN RETURN 0; END IF;
+  FOR child IN SELECT c.oid FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE p.relname IN ('events', 'deliveries', 'attempts') AND p.relnamespace = 'public'::regnamespace
+      AND pg_relation_size(c.oid) > 4 * 8192 * greatest(c.relpages, 25)
+  LOOP
+    EXECUTE format('ANALYZE %s', child);
+    done := done + 1;
+  END LOOP;
+  RETURN done;
+END $$;
+
+-- Forget what is past its time, a little at once: stored answers, and ids for deduplication.
+
+REVOKE ALL ON FUNCTION partitions_analyze() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION partitions_analyze() TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION forget(answers_before timestamptz, inbox_before uuid, most int) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE first bigint; second bigint;
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  DELETE FROM idempotency i USING (
+    SELECT tenant_id, principal, key FROM idempotency WHERE made_at < answers_before LIMIT most FOR UPDATE SKIP LOCKED) o
+    WHERE i.tenant_id = o.tenant_id AND i.principal = o.principal AND i.key = o.key;
+  GET DIAGNOSTICS first = ROW_COUNT;
+  DELETE FROM inbox i USING (
+    SELECT tenant_id, source, event_id FROM inbox WHERE log_id < inbox_before LIMIT most FOR UPDATE SKIP LOCKED) o
+    WHERE i.tenant_id = o.tenant_id AND i.source = o.source AND i.event_id = o.event_id;
+  GET DIAGNOSTICS second = ROW_COUNT;
+  RETURN first + second;
+END $$;
+
+-- The operations whose next step is due.
+
+REVOKE ALL ON FUNCTION forget(timestamptz, uuid, int) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION forget(timestamptz, uuid, int) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION due_operations(most int) RETURNS TABLE (tenant_id uuid, id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT o.tenant_id, o.id FROM operations o
+    WHERE o.status IN ('queued', 'running') AND o.due_at <= now() ORDER BY o.due_at LIMIT most;
+END $$;
+
+-- Look-ups across tenants that must happen before a tenant is known.
+
+REVOKE ALL ON FUNCTION due_operations(int) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION due_operations(int) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION key_find(digest bytea) RETURNS TABLE (
+  tenant_id uuid, id uuid, scopes jsonb, ips jsonb, expires_at timestamptz, revoked_at timestamptz, old boolean,
+  old_until timestamptz, tenant_status text, last_used_at timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT k.tenant_id, k.id, k.scopes, k.ips, k.expires_at, k.revoked_at, k.hash <> digest, k.old_until, t.status,
+    k.last_used_at
+  FROM (SELECT * FROM api_keys WHERE hash = digest UNION ALL SELECT * FROM api_keys WHERE old_hash = digest) k
+  JOIN tenants t ON t.tenant_id = k.tenant_id AND t.id = k.tenant_id;
+END $$;
+
+REVOKE ALL ON FUNCTION key_find(bytea) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION key_find(bytea) TO crosstie_app;
+
+CREATE OR REPLACE FUNCTION tenant_list() RETURNS TABLE (id uuid, slug text, name text, status text, sandbox boolean)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT id, slug, name, status, sandbox FROM tenants;
+END $$;
+
+-- The one change that a timeline allows: personal fields of what it kept about one subject become null.
+
+REVOKE ALL ON FUNCTION tenant_list() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION tenant_list() TO crosstie_app;
+
+GRANT EXECUTE ON FUNCTION tenant_list() TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION timeline_blank(kind text, subject text, names text[]) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE blanked bigint; tenant uuid := nullif(current_setting('app.tenant', true), '')::uuid;
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  UPDATE timeline_entries e
+    SET data = e.data || (SELECT coalesce(jsonb_object_agg(n, 'null'::jsonb), '{}') FROM unnest(names) n WHERE e.data ? n)
+    WHERE e.tenant_id = tenant AND e.subject_type = kind AND e.subject_id = subject;
+  GET DIAGNOSTICS blanked = ROW_COUNT;
+  RETURN blanked;
+END $$;
+
+REVOKE ALL ON FUNCTION timeline_blank(text, text, text[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION timeline_blank(text, text, text[]) TO crosstie_app;

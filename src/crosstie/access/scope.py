@@ -1,0 +1,28 @@
+"""Scopes: `<noun>:read`, `<noun>:write`, and `*` for everything of the tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from crosstie.errors import Fault, InsufficientScope, Invalid
+from crosstie.log.event import Actor
+
+
+def require(actor: Actor, scope: str) -> None:
+    """Raise InsufficientScope unless the actor has the scope."""
+    if scope not in actor.scopes and "*" not in actor.scopes:
+        raise InsufficientScope(f"This needs the scope {scope}.")
+
+
+def known(scopes: Iterable[str], catalogue: Mapping[str, str], pointer: str = "/scopes") -> None:
+    """Raise Invalid where a scope does not exist."""
+    wrong = [s for s in scopes if s != "*" and s not in catalogue]
+    if wrong:
+        raise Invalid("A scope does not exist.", errors=[Fault(pointer, "scope", f"there is no scope {wrong[0]}")])
+
+
+def within(actor: Actor, scopes: Iterable[str]) -> None:
+    """Raise InsufficientScope where scopes are given away that the giver does not have."""
+    missing = [s for s in scopes if s not in actor.scopes and "*" not in actor.scopes]
+    if missing:
+        raise InsufficientScope(f"You can give only scopes that you have; {missing[0]} is not among them.")

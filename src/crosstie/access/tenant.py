@@ -1,0 +1,109 @@
+"""Tenants: the firms that an installation serves. Made by the operator; a tenant sees itself."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped
+
+from crosstie.access.vault import Vault
+from crosstie.db import session
+from crosstie.declare.field import choice, described, flag, text, zone
+from crosstie.declare.resource import Events, Resource
+from crosstie.declare.row import Record
+from crosstie.declare.shape import Shape
+from crosstie.errors import Conflict, NotFound, UnknownParameter
+from crosstie.kit import ids
+from crosstie.log import change
+
+SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+
+
+class Tenant(Record):
+    """A firm that this installation serves. Its id is its tenant id."""
+
+    __tablename__ = "tenants"
+    # slugs are the one name that is unique across tenants: only the operator gives them
+    __table_args__ = (sa.Index("uq_tenants_slug", "slug", unique=True), {"info": {"reach": "batch", "batch": "SELECT"}})
+
+    slug: Mapped[str] = text(63, pattern=SLUG, doc="Short name for addresses and commands.")
+    name: Mapped[str] = text(200, min=1, doc="The firm's name.")
+    status: Mapped[str] = choice(
+        "active", "suspended", doc="A suspended tenant's credentials get 403.", default="active"
+    )
+    sandbox: Mapped[bool] = flag(doc="Whether this is a tenant to try things in.")
+    time_zone: Mapped[str] = zone(doc="Where days begin and end for this firm.", default="Africa/Johannesburg")
+    currency: Mapped[str] = text(
+        3, pattern="^[A-Z]{3}$", doc="The currency that the firm keeps its books in.", default="ZAR"
+    )
+    locale: Mapped[str] = choice("en", "ar", doc="Language of messages.", default="en")
+
+
+TENANTS = Resource(
+    row=Tenant,
+    name="tenants",
+    read=(
+        Tenant.id,
+        Tenant.slug,
+        Tenant.name,
+        Tenant.status,
+        Tenant.sandbox,
+        Tenant.time_zone,
+        Tenant.currency,
+        Tenant.locale,
+        Tenant.created_at,
+        Tenant.updated_at,
+    ),
+    write=(Tenant.name, Tenant.time_zone, Tenant.currency, Tenant.locale),
+    verbs=frozenset(("list", "retrieve", "update")),
+    events=Events(created=None, deleted=None),
+)
+
+MADE = Shape([described(Tenant.slug), described(Tenant.name)])
+
+
+async def make(pool: asyncpg.Pool, vault: Vault, *, slug: str, name: str, sandbox: bool = False) -> UUID:
+    """A new tenant with a data key of its own. Raises Invalid for a bad slug, Conflict for one that is taken."""
+    MADE.decode({"slug": slug, "name": name})
+    id = ids.uuid7()
+    try:
+        async with session.of_tenant(pool, id) as connection:
+            await connection.execute(
+                "INSERT INTO tenants (tenant_id, id, slug, name, status, sandbox, time_zone, currency, locale,"
+                " created_at, updated_at, revision)"
+                " VALUES ($1, $1, $2, $3, 'active', $4, 'Africa/Johannesburg', 'ZAR', 'en', now(), now(), 1)",
+                id,
+                slug,
+                name,
+                sandbox,
+            )
+            await vault.add_key(connection, id)
+    except asyncpg.UniqueViolationError as error:
+        raise Conflict(f"A tenant with the slug {slug} exists.") from error
+    return id
+
+
+async def find(pool: asyncpg.Pool, name: str) -> asyncpg.Record:
+    """The tenant of a slug or an id: id, slug, name, status, sandbox. Raises NotFound."""
+    found = await pool.fetchrow("SELECT * FROM tenant_list() WHERE slug = $1 OR id::text = $1", name)
+    if found is None:
+        raise NotFound(f"There is no tenant {name}; `crosstie tenants list` shows those that are.")
+    return found
+
+
+async def listed(pool: asyncpg.Pool) -> list[asyncpg.Record]:
+    """Every tenant, oldest first."""
+    return await pool.fetch("SELECT * FROM tenant_list() ORDER BY id")
+
+
+async def set_status(pool: asyncpg.Pool, id: UUID, status: str) -> None:
+    """Suspend a tenant, or make it active again. Its credentials and deliveries follow within seconds."""
+    if status not in ("active", "suspended"):
+        raise UnknownParameter("A tenant is active or suspended.")
+    async with session.of_tenant(pool, id) as connection:
+        await connection.execute(
+            "UPDATE tenants SET status = $1, updated_at = now(), revision = revision + 1 WHERE id = $2", status, id
+        )
+        await connection.execute(change.REROUTE.text, id)

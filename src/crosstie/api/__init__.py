@@ -1,0 +1,1 @@
+"""The public API, derived from the declarations: routes, schemas, pages, problems."""

@@ -1,0 +1,166 @@
+"""The edge: every request gets an id, every answer its headers, every error a problem document. Pure ASGI."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import asyncpg
+import structlog
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
+
+from crosstie.api.cors import Cors
+from crosstie.api.operation import Handler
+from crosstie.api.ways import Ways
+from crosstie.errors import BadRequest, Internal, Invalid, NotFound, Problem, Unavailable
+from crosstie.kit import ids, json
+from crosstie.log.idempotency import Answer
+
+logger = structlog.get_logger()
+PROBLEM = "application/problem+json"
+
+
+class Edge:
+    """The outermost application: routes inside, answers outside."""
+
+    def __init__(self, routes: Sequence[BaseRoute], docs: str, observe: Any, cors: Cors) -> None:
+        self._ways = Ways(routes, self._nothing)
+        self._docs = docs
+        self._observe = observe
+        self._cors = cors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._ways.find(scope["path"])(scope, receive, send)
+            return
+        scope["app"] = self  # Starlette then raises its refusals, which we draw as problems
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers)
+        extra = {"x-request-id": request_id, "x-content-type-options": "nosniff"}
+        extra |= self._cors.headers(headers.get("origin"))
+        scope["state"] = {"request_id": request_id, "headers": extra}
+        started = time.perf_counter()
+        status = 500
+        begun = False
+
+        async def noted(message: Any) -> None:
+            nonlocal status, begun
+            if message["type"] == "http.response.start":
+                status, begun = message["status"], True
+                more = [(name.encode(), value.encode("latin-1")) for name, value in extra.items()]
+                message["headers"] = [*message["headers"], *more]
+            await send(message)
+
+        try:
+            preflight = self._cors.preflight(scope["method"], headers)
+            if preflight is not None:
+                await respond(Answer(204, b"", preflight), noted)
+                return
+            _check_text(scope)
+            await self._ways.find(scope["path"])(scope, receive, noted)
+        except Exception as error:  # the last place where an error can become an answer
+            problem = drawn(error)
+            if problem.status >= 500:
+                logger.error("request.failed", request_id=request_id, path=scope["path"], exc_info=error)
+            if not begun:
+                answer = refusal(problem, self._docs, request_id)
+                await respond(answer, noted, body=scope["method"] != "HEAD")
+        finally:
+            route = scope.get("route")
+            self._observe(scope["method"], getattr(route, "path", "unknown"), status, time.perf_counter() - started)
+
+    async def _nothing(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raise NotFound("There is nothing at this address.")
+
+
+def drawn(error: Exception) -> Problem:
+    """The problem that an error becomes."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, HTTPException) and error.status_code == 404:
+        return NotFound("There is nothing at this address.")
+    if isinstance(error, asyncpg.DataError):
+        return Invalid("A value cannot be stored.")
+    if _database_is_away(error):
+        return Unavailable("The database cannot answer right now; try again.", headers={"Retry-After": "2"})
+    return Internal("Something went wrong on our side; the request id finds it in the log.")
+
+
+def _database_is_away(error: Exception) -> bool:
+    # asyncpg's connection errors and those of the operating system below it
+    origin = type(error).__module__
+    return isinstance(error, ConnectionError | TimeoutError) or (
+        origin.startswith("asyncpg")
+        and type(error).__name__
+        in {
+            "CannotConnectNowError",
+            "ConnectionDoesNotExistError",
+            "ConnectionFailureError",
+            "AdminShutdownError",
+            "CrashShutdownError",
+            "InterfaceError",
+            "TooManyConnectionsError",
+            "PostgresConnectionError",
+            "QueryCanceledError",
+            "LockNotAvailableError",
+            "DeadlockDetectedError",
+            "SerializationError",
+        }
+    )
+
+
+def refusal(problem: Problem, docs: str, request_id: str) -> Answer:
+    """A problem as an answer."""
+    headers = {"content-type": PROBLEM, **problem.headers}
+    return Answer(problem.status, json.dumps(problem.document(docs, request_id)), headers)
+
+
+async def respond(answer: Answer, send: Send, *, body: bool = True) -> None:
+    """Send an answer; without `body` its headers alone."""
+    headers = [] if "cache-control" in answer.headers else [(b"cache-control", b"no-store")]
+    if answer.status not in (204, 304):
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+    headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
+    if answer.replayed:
+        headers.append((b"idempotent-replayed", b"true"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body if body else b""})
+
+
+class Endpoint:
+    """A handler that takes a request and returns an Answer, as an ASGI application."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self.handler(Request(scope, receive))
+        if isinstance(answer, Response):  # sent in pieces
+            await answer(scope, receive, send)
+            return
+        await respond(answer, send, body=scope["method"] != "HEAD")
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get("x-request-id", "")
+    return given if 0 < len(given) <= 128 and given.isascii() and given.isprintable() else str(ids.uuid7())
+
+
+def _check_text(scope: Scope) -> None:
+    """Raise BadRequest where path or query is no UTF-8 text, or holds what no column can."""
+    for part in (scope.get("raw_path", b""), scope["query_string"]):
+        if b"%" not in part and part.isascii():
+            continue
+        try:
+            text = unquote_to_bytes(part).decode()
+        except UnicodeDecodeError:
+            raise BadRequest("The address is not UTF-8.") from None
+        if "\0" in text:
+            raise BadRequest("The character U+0000 is not accepted.")

@@ -1,0 +1,245 @@
+"""The derived routes of a noun: list, create, retrieve, update, delete, moves, actions, bulk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+from starlette.requests import Request
+
+from crosstie.access.token import Grant
+from crosstie.api import accept, body, expand, filters, pages
+from crosstie.api.entry import JSON, Api
+from crosstie.db import session
+from crosstie.declare.machine import Move
+from crosstie.declare.resource import Action, Listing, Resource
+from crosstie.declare.row import Row
+from crosstie.declare.shape import Shape
+from crosstie.errors import NotFound, PreconditionFailed
+from crosstie.kit import ids, json
+from crosstie.log import change
+from crosstie.log.idempotency import Answer
+from crosstie.log.unit import Unit
+
+#: the part of a tag that tells one presentation of a revision from another
+PRESENTED = re.compile(r'\.[0-9a-f]{24}"')
+
+
+class Noun:
+    """The handlers of one noun."""
+
+    def __init__(self, api: Api, resource: Resource) -> None:
+        self.api = api
+        self.resource = resource
+        self.read = f"{resource.scope_name}:read"
+        self.write = f"{resource.scope_name}:write"
+
+    def shown(self, row: Row, unit: Unit | None = None) -> dict[str, Any]:
+        """The document of a record, with what was made for this answer alone."""
+        resource = self.resource
+        values = row.__dict__
+        compute = resource.extra
+        if compute:
+            values = values | compute(row, self.api.log)
+        found = resource.output.encode(values)
+        if unit is not None and unit.shown:
+            found |= unit.shown
+        return found
+
+    def answer(self, row: Row, status: int = 200, unit: Unit | None = None) -> Answer:
+        """A record as an answer, with its ETag."""
+        headers = JSON | {"etag": etag(row)}
+        if status == 201:
+            headers["location"] = f"{self.resource.path}/{row.id}"
+        return Answer(status, json.dumps(self.shown(row, unit)), headers)
+
+    async def list(self, request: Request) -> Answer:
+        grant = await self.api.enter(request, self.read)
+        query = filters.parse(self.resource, request.query_params.multi_items())
+        return await self.page(request, grant, query)
+
+    async def page(self, request: Request, grant: Grant, query: filters.Query) -> Answer:
+        """One page of what a query asks for."""
+        statement, values = pages.statement(self.resource, query, self.api.log.cipher.pepper)
+        async with session.of_tenant(self.api.log.app, grant.tenant_id) as connection:
+            rows = await connection.fetch(statement.text, *statement.arguments(values))
+            page = rows[: query.limit]
+            documents = [self.shown(self.resource.row.view(row)) for row in page]
+            await expand.into(connection, self.api, grant, self.resource, documents, query)
+        more = len(rows) > query.limit
+        cursor = pages.write(self.resource, query, page[-1], self.api.log.cipher.pepper) if more else None
+        headers = dict(JSON)
+        if cursor:
+            headers["link"] = pages.link(self.api.address, request.url, cursor)
+        found = {"data": expand.narrowed(documents, query), "has_more": more, "next_cursor": cursor}
+        return Answer(200, json.dumps(found), headers)
+
+    async def retrieve(self, request: Request) -> Answer:
+        grant = await self.api.enter(request, self.read)
+        query = filters.single(self.resource, request.query_params.multi_items())
+        id = parse_id(request)
+        async with self.api.log.unit(grant.tenant_id, grant.actor) as unit:
+            row = await unit.get(self.resource.row, id)
+            documents = [self.shown(row)]
+            await expand.into(unit.connection, self.api, grant, self.resource, documents, query)
+        found = json.dumps(expand.narrowed(documents, query)[0])
+        tag = etag(row)
+        if query.expand or self.resource.extra:
+            # with other records inside, or what is made for this answer alone, the revision does not tell the whole
+            tag = f'{tag[:-1]}.{blake2b(found, digest_size=12).hexdigest()}"'
+        known = request.headers.get("if-none-match")
+        if known is not None and accept.names(known, tag, weak=True):
+            return Answer(304, b"", {"etag": tag})
+        return Answer(200, found, JSON | {"etag": tag})
+
+    async def create(self, request: Request) -> Answer:
+        grant = await self.api.enter(request, self.write)
+        filters.none(request)
+        raw, document = await body.document(request)
+
+        async def work(unit: Unit) -> Answer:
+            values = self.resource.creation.decode(document)
+            row = await change.create(unit, self.resource, values)
+            repeated = self.resource.natural and row.__dict__["created_at"] != unit.now
+            return self.answer(row, 200 if repeated else 201, unit)
+
+        return await self.api.write(request, grant, raw, work)
+
+    async def update(self, request: Request) -> Answer:
+        grant = await self.api.enter(request, self.write)
+        filters.none(request)
+        raw, document = await body.document(request)
+        id = parse_id(request)
+
+        async def work(unit: Unit) -> Answer:
+            values = self.resource.change.decode(document, partial=True)
+            row = await unit.get(self.resource.row, id, lock=True)
+            match(request, row)
+            row = await change.update(unit, self.resource, row, values)
+            return self.answer(row, 200, unit)
+
+        return await self.api.write(request, grant, raw, work)
+
+    async def delete(self, request: Request) -> Answer:
+        grant = await self.api.enter(request, self.write)
+        filters.none(request)
+        id = parse_id(request)
+
+        async def work(unit: Unit) -> Answer:
+            row = await unit.get(self.resource.row, id, lock=True)
+            match(request, row)
+            await change.delete(unit, self.resource, row)
+            await unit.flush()
+            return Answer(204)
+
+        return await self.api.write(request, grant, b"", work)
+
+    def listing(self, each: Listing) -> Callable[[Request], Awaitable[Answer]]:
+        """The handler of a list below a record."""
+        below = Noun(self.api, each.noun)
+
+        async def handler(request: Request) -> Answer:
+            grant = await self.api.enter(request, self.read)
+            id = parse_id(request)
+            query = filters.parse(each.noun, request.query_params.multi_items())
+            query.conditions.append(filters.Condition(each.by.key, "eq", id))
+            if "sort" not in request.query_params:
+                query.descending = False
+            answer = await below.page(request, grant, query)
+            if not each.outlives or answer.body.startswith(b'{"data":[]'):
+                async with self.api.log.unit(grant.tenant_id, grant.actor) as unit:
+                    await unit.get(self.resource.row, id)
+            return answer
+
+        return handler
+
+    def moving(self, step: Move) -> Callable[[Request], Awaitable[Answer]]:
+        """The handler of a move."""
+        shape = Shape(step.given)
+
+        async def handler(request: Request) -> Answer:
+            grant, raw, given = await self._verb(request, shape, self.write)
+            id = parse_id(request)
+
+            async def work(unit: Unit) -> Answer:
+                values = shape.decode(given)
+                row = await unit.get(self.resource.row, id, lock=True)
+                match(request, row)
+                row = await change.move(unit, self.resource, row, step, values)
+                return self.answer(row, 200, unit)
+
+            return await self.api.write(request, grant, raw, work)
+
+        return handler
+
+    def acting(self, action: Action) -> Callable[[Request], Awaitable[Answer]]:
+        """The handler of an action."""
+        shape = Shape(action.given)
+        shown = Shape(action.answer) if action.answer is not None else None
+        needed = self.read if action.scope == "read" else self.write
+
+        async def handler(request: Request) -> Answer:
+            grant, raw, given = await self._verb(request, shape, needed)
+
+            async def work(unit: Unit) -> Answer:
+                values = shape.decode(given)
+                row = None
+                if not action.collection:
+                    row = await unit.get(self.resource.row, parse_id(request), lock=action.scope == "write")
+                    if action.scope == "write":
+                        match(request, row)
+                found = await action.run(unit, row, values)
+                if shown is None:
+                    return self.answer(found, action.status, unit)
+                if isinstance(found, list):
+                    page = {"data": [shown.encode(each) for each in found], "has_more": False, "next_cursor": None}
+                    return Answer(action.status, json.dumps(page), JSON)
+                headers = dict(JSON)
+                if action.status == 202 and "id" in found:
+                    headers["location"] = f"/api/v1/operations/{found['id']}"
+                return Answer(action.status, json.dumps(shown.encode(found)), headers)
+
+            return await self.api.write(request, grant, raw, work)
+
+        return handler
+
+    async def _verb(self, request: Request, shape: Shape, needed: str) -> tuple[Grant, bytes, Any]:
+        """A verb's body may be left out where nothing must be given."""
+        grant = await self.api.enter(request, needed)
+        filters.none(request)
+        if request.method == "GET":
+            return grant, b"", {}
+        raw = await body.read(request)
+        if not raw:
+            return grant, raw, {}
+        body.expect_json(request)
+        return grant, raw, body.decode(raw)
+
+
+def parse_id(request: Request) -> UUID:
+    """The id in the path. One that is no UUID names nothing."""
+    try:
+        return ids.parse(request.path_params["id"])
+    except ValueError:
+        raise NotFound("There is no such record.") from None
+
+
+def etag(row: Row) -> str:
+    """The strong tag of a record's present form."""
+    revision = row.__dict__.get("revision")
+    if revision is not None:
+        return f'"{str(row.id)[-12:]}-{revision}"'
+    form = [row.__dict__.get(name) for name in ("status", "attempts", "last_at")]
+    return f'"{str(row.id)[-12:]}-{blake2b(repr(form).encode(), digest_size=6).hexdigest()}"'
+
+
+def match(request: Request, row: Row) -> None:
+    """Raise PreconditionFailed where If-Match names another form of the record."""
+    wanted = request.headers.get("if-match")
+    if wanted is None:
+        return
+    if not accept.names(PRESENTED.sub('"', wanted), etag(row), weak=False):
+        raise PreconditionFailed("The record has changed since it was read: read it again.")

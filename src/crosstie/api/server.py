@@ -1,0 +1,136 @@
+"""The web application: every operation as a route, behind the edge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from crosstie.access.limit import Meter
+from crosstie.access.token import Grant, Tokens
+from crosstie.api import asyncapi, derive, download, events, link, manual, openapi, plain
+from crosstie.api.cors import Cors
+from crosstie.api.edge import Edge, Endpoint
+from crosstie.api.entry import Api
+from crosstie.api.operation import Handler, Operation
+from crosstie.api.peer import Proxies
+from crosstie.api.plain import Figures
+from crosstie.api.upload import Uploads
+from crosstie.errors import MethodNotAllowed
+from crosstie.kit import json
+from crosstie.log.idempotency import Answer
+from crosstie.log.ingest import Ingest
+from crosstie.log.registry import Registry
+from crosstie.log.unit import Log
+
+
+class Terms(Protocol):
+    """What the API asks of the settings."""
+
+    @property
+    def public_url(self) -> str: ...
+
+    @property
+    def trusted_proxies(self) -> Sequence[str]: ...
+
+    @property
+    def cors_origins(self) -> Sequence[str]: ...
+
+    @property
+    def cors_credentials(self) -> bool: ...
+
+    @property
+    def rate_limit(self) -> int: ...
+
+    @property
+    def rate_limit_events(self) -> int: ...
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the operations of the API are made of."""
+
+    api: Api
+    ingest: Ingest
+    registry: Registry
+    uploads: Uploads
+    figures: Figures
+    #: the API's own descriptions, by path
+    documents: dict[str, bytes] = field(default_factory=dict)
+
+
+def operations(parts: Parts) -> list[Operation]:
+    """Every operation of the API."""
+    api = parts.api
+    return [
+        *events.operations(events.Events(api, parts.ingest, parts.registry)),
+        *derive.nouns(api.log.catalogue, api),
+        *link.operations(api),
+        *download.operations(api, parts.uploads),
+        *plain.operations(parts.figures, parts.documents),
+    ]
+
+
+def build(log: Log, ingest: Ingest, tokens: Tokens, figures: Figures, terms: Terms, uploads: Uploads) -> Edge:
+    """The web application of one process."""
+    proxies = Proxies(terms.trusted_proxies)
+
+    async def authenticate(request: Request) -> Grant:
+        header = request.headers.get("authorization", "")
+        token = header[7:].strip() if header[:7].lower() == "bearer " else request.headers.get("x-api-key")
+        return await tokens.grant(token, proxies.client(request))
+
+    address = terms.public_url
+    docs = f"{address}/docs/errors"
+    meter = Meter(log.app, {"api": terms.rate_limit, "events": terms.rate_limit_events})
+    api = Api(log, docs, authenticate, meter, address, dict(log.catalogue.resources))
+    parts = Parts(api, ingest, Registry(log.app), uploads, figures)
+    known = operations(parts)
+    parts.documents["/openapi.json"] = json.dumps(openapi.document(known, log.catalogue, address))
+    parts.documents["/asyncapi.json"] = json.dumps(asyncapi.document(log.catalogue, address))
+    named = ((o.path, o.method, o.handler) for o in known)
+    handlers = [*named, *link.pages(api), *download.routes(api, uploads), *manual.routes()]
+    cors = Cors(terms.cors_origins, credentials=terms.cors_credentials)
+    return Edge(_routes(handlers), docs, figures.observe, cors)
+
+
+class Methods:
+    """The handlers of one path, by method: one route per path, so that 405 names every allowed method."""
+
+    def __init__(self, endpoints: dict[str, Endpoint]) -> None:
+        self._endpoints = endpoints
+        self._allow = {"Allow": ", ".join(sorted(endpoints))}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoints.get(scope["method"])
+        if endpoint is None:
+            raise MethodNotAllowed(headers=self._allow)
+        await endpoint(scope, receive, send)
+
+
+def _routes(handlers: Iterable[tuple[str, str, Handler]]) -> list[Route]:
+    """Routes of (path, method, handler), fixed paths before those with a parameter: `/jobs/bulk` is no id."""
+    found: dict[str, dict[str, Endpoint]] = {}
+    for path, method, handler in handlers:
+        by_method = found.setdefault(path, {})
+        by_method[method] = Endpoint(handler)
+        if method == "GET":
+            by_method["HEAD"] = by_method[method]
+    for by_method in found.values():
+        by_method["OPTIONS"] = Endpoint(_allowing([*by_method, "OPTIONS"]))
+    paths = sorted(found, key=lambda path: path.count("{"))
+    return [Route(path, Methods(found[path])) for path in paths]
+
+
+def _allowing(methods: Iterable[str]) -> Handler:
+    """What OPTIONS answers on a path."""
+    allow = {"allow": ", ".join(sorted(methods))}
+
+    async def options(request: Request) -> Answer:
+        return Answer(204, b"", allow)
+
+    return options

@@ -1,0 +1,253 @@
+"""The composition root: settings in, a running process out. The only place that sees everything."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from crosstie import access, log
+from crosstie.access.token import Tokens
+from crosstie.access.vault import Vault
+from crosstie.api import server
+from crosstie.api.listener import bounded
+from crosstie.api.upload import Uploads
+from crosstie.catalog import catalogue
+from crosstie.db import engine
+from crosstie.declare.catalogue import Catalogue
+from crosstie.deliver.webhook import Webhooks
+from crosstie.deliver.wire import Wire
+from crosstie.errors import ConfigurationError
+from crosstie.kit.blob import Blobs
+from crosstie.kit.egress import Guard
+from crosstie.kit.resolver import Resolver
+from crosstie.log.dispatch import Dispatcher
+from crosstie.log.herald import Herald
+from crosstie.log.ingest import Ingest
+from crosstie.log.loose import Broom
+from crosstie.log.operation import Chores
+from crosstie.log.replay import Replays
+from crosstie.log.retention import Keeper
+from crosstie.log.route import Routes
+from crosstie.log.timed import Timed
+from crosstie.log.unit import Log
+from crosstie.log.worker import Worker
+from crosstie.modules import field
+from crosstie.settings import Settings
+from crosstie.watch.metrics import Metrics
+
+logger = structlog.get_logger()
+#: the SQL of the owner's functions
+FUNCTIONS = tuple(Path(package.__file__ or "").with_name("functions.sql") for package in (log, access, field))
+
+
+def functions() -> str:
+    """The text of the owner's functions."""
+    return "\n".join(path.read_text("utf-8") for path in FUNCTIONS)
+
+
+@dataclass(slots=True)
+class Dsns:
+    """Where the database is, for the two serving roles."""
+
+    app: str
+    worker: str
+
+
+@dataclass(slots=True)
+class Process:
+    """The parts of one serving process."""
+
+    log: Log
+    vault: Vault
+    routes: Routes
+    dispatcher: Dispatcher
+    ingest: Ingest
+    worker: Worker | None
+    metrics: Metrics
+    tasks: list[Callable[[], Coroutine[Any, Any, None]]]
+
+
+@asynccontextmanager
+async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> AsyncIterator[Process]:
+    """The parts of a process, opened in order and closed in reverse. With `work` it also delivers."""
+    async with AsyncExitStack() as stack:
+        app = await _pool(stack, dsns.app, settings, f"crosstie {name}")
+        worker_pool = await _pool(stack, dsns.worker, settings, f"crosstie {name} worker")
+        await refuse_powerful(app)
+        await refuse_powerful(worker_pool)
+        vault = Vault(read_key(settings.master_key))
+        guard = Guard(settings.egress_allow)
+        resolver = Resolver(guard)
+        stack.push_async_callback(resolver.close)
+        sender = Wire(guard, resolver)
+        stack.push_async_callback(sender.close)
+        declared: Catalogue = catalogue()
+        epoch = await app.fetchval("SELECT installation_epoch()")
+        routes = Routes(worker_pool, [Webhooks(worker_pool, vault, sender, settings)])
+        worker = Worker(worker_pool, routes, name, epoch) if work else None
+        dispatcher = Dispatcher(worker_pool, routes, worker)
+        herald = Herald(worker_pool, dsns.worker, routes, dispatcher, worker)
+        wake = dispatcher.wake if work else herald.tell
+        ingest = Ingest(worker_pool, routes, epoch, worker=worker, wake=wake)
+        made = Log(app, worker_pool, declared, epoch, vault, guard, wake=wake, rerouted=routes.drop)
+        made.address = settings.public_url
+        made.poke = worker.wake if worker else lambda: herald.tell(())
+        replays = Replays(routes)
+        chores = Chores(made, {"replay": replays.replay, "recover": replays.recover, "drop": replays.drop})
+        made.stir = chores.wake
+        metrics = Metrics(made, ingest, dispatcher)
+        if worker:
+            worker.observe = metrics.attempted
+        process = Process(made, vault, routes, dispatcher, ingest, worker, metrics, [])
+        process.tasks.append(herald.run)
+        if worker:
+            process.tasks += [
+                dispatcher.run,
+                worker.run,
+                chores.run,
+                Keeper(worker_pool, settings).run,
+                Timed(made).run,
+                Broom(made, blobs(settings)).run,
+            ]
+        yield process
+
+
+async def _pool(stack: AsyncExitStack, dsn: str, settings: Settings, name: str) -> asyncpg.Pool:
+    pool = await engine.pool(
+        dsn,
+        size=settings.pool_size,
+        name=name,
+        statement_seconds=settings.statement_timeout,
+        idle_seconds=settings.transaction_timeout,
+    )
+    stack.push_async_callback(pool.close)
+    return pool
+
+
+async def refuse_powerful(pool: asyncpg.Pool) -> None:
+    """Raise ConfigurationError where a serving role could see past row-level security."""
+    (row,) = await pool.fetch(
+        "SELECT current_user AS name, rolsuper, rolbypassrls, EXISTS (SELECT FROM pg_class c JOIN pg_namespace n"
+        " ON n.oid = c.relnamespace WHERE n.nspname = 'public' AND c.relowner = r.oid) AS owns"
+        " FROM pg_roles r WHERE rolname = current_user"
+    )
+    for fact, words in (
+        ("rolsuper", "is superuser"),
+        ("rolbypassrls", "bypasses row-level security"),
+        ("owns", "owns tables"),
+    ):
+        if row[fact]:
+            raise ConfigurationError(
+                f"The database role {row['name']} {words}: serve with a role that has no rights but those that"
+                " `crosstie migrate` grants it."
+            )
+
+
+def read_key(path: Path) -> bytes:
+    """The master key: 32 bytes in a file that only its owner reads."""
+    try:
+        key = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The master key {path} cannot be read ({error.strerror}): set MASTER_KEY_FILE."
+        ) from error
+    if len(key) != 32:
+        raise ConfigurationError(f"The master key {path} must have exactly 32 bytes; it has {len(key)}.")
+    return key
+
+
+async def serve(
+    settings: Settings,
+    dsns: Dsns,
+    *,
+    api: bool,
+    work: bool,
+    name: str,
+    listener: socket.socket | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Run one process until SIGTERM or `stop`: the API, the worker, or both in one. Draining takes at most 30 s."""
+    async with opened(settings, dsns, work=work, name=name) as process, asyncio.TaskGroup() as group:
+        tasks = [group.create_task(run()) for run in process.tasks]
+        gc.collect()
+        gc.freeze()  # what is loaded now lives for good: the collector need not walk it
+        gc.set_threshold(50_000, 20, 50)
+        await Keeper(process.log.worker, settings).begin()
+        if api:
+            tokens = Tokens(process.log.app, process.vault)
+            uploads = Uploads(blobs(settings), settings.upload_limit)
+            web = server.build(process.log, process.ingest, tokens, process.metrics, settings, uploads)
+            await _listen(web, settings, listener, stop)
+        else:
+            await (stop or _signalled()).wait()
+        await process.ingest.drain()
+        if process.worker:
+            await process.worker.stop(20)
+        for task in tasks:
+            task.cancel()
+
+
+def blobs(settings: Settings) -> Blobs:
+    """Where files lie: a bucket, or a folder of HOME."""
+    if not settings.s3_bucket:
+        return Blobs.folder(settings.home / "media")
+    return Blobs.bucket(
+        settings.s3_bucket,
+        endpoint=settings.s3_endpoint,
+        region=settings.s3_region,
+        key_id=settings.s3_access_key_id,
+        secret=settings.s3_secret_access_key,
+    )
+
+
+async def _listen(web: ASGIApp, settings: Settings, listener: socket.socket | None, stop: asyncio.Event | None) -> None:
+    config = uvicorn.Config(
+        web,
+        host=settings.host,
+        port=settings.port,
+        http=bounded(f"{settings.public_url}/docs/errors"),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=10,
+        proxy_headers=False,
+        backlog=4096,
+        ssl_certfile=settings.tls_cert_file,
+        ssl_keyfile=settings.tls_key_file,
+    )
+    config.load()
+    if config.ssl:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
+    listening = uvicorn.Server(config)
+
+    async def watch() -> None:
+        if stop:
+            await stop.wait()
+            listening.should_exit = True
+
+    watching = asyncio.create_task(watch())
+    await listening.serve(sockets=[listener] if listener else None)
+    watching.cancel()
+
+
+def _signalled() -> asyncio.Event:
+    """Set at SIGTERM or SIGINT."""
+    event = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, event.set)
+    return event

@@ -1,0 +1,18 @@
+"""The table of contents of the product."""
+
+from crosstie.access.nouns import MODULE as ACCESS
+from crosstie.contracts import auth, erp, inventory, iot, logistics, pos, projects, treasury
+from crosstie.declare.catalogue import Catalogue
+from crosstie.deliver.nouns import MODULE as DELIVER
+from crosstie.log.nouns import MODULE as LOG
+from crosstie.modules.crm import MODULE as CRM
+from crosstie.modules.field import MODULE as FIELD
+from crosstie.modules.treasury import MODULE as TREASURY
+
+CONTRACTS = tuple(c.MODULE for c in (auth, treasury, inventory, logistics, pos, iot, projects, erp))
+MODULES = (ACCESS, LOG, DELIVER, CRM, FIELD, TREASURY, *CONTRACTS)
+
+
+def catalogue() -> Catalogue:
+    """Everything that is declared. Raises DeclarationError where it contradicts itself."""
+    return Catalogue(MODULES)

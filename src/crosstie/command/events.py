@@ -1,0 +1,144 @@
+"""The event log from the command line: list, tail, replay, trigger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from crosstie.command import feed, http, nouns, out
+from crosstie.command.failing import MISSING, UNREACHABLE, Failure
+from crosstie.command.out import Form, Output
+from crosstie.kit import ids
+
+LOOK = 0.5
+PAGE = 200
+#: seconds between attempts while the server is away
+AWAY = 2.0
+
+app = out.group("The event log.")
+
+Types = Annotated[list[str] | None, typer.Option("--type", "-t", help="Only such types; `job.*` is a pattern.")]
+
+
+@app.command("list")
+def list_events(
+    types: Types = None,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0 is all.")] = nouns.USUAL,
+    subject: Annotated[str | None, typer.Option(help="Only of this subject: `job:ID`.")] = None,
+    oldest: Annotated[bool, typer.Option("--oldest", help="Oldest first.")] = False,
+    output: Output = None,
+) -> None:
+    """List events, newest first.
+
+    crosstie events list --type 'job.*' --limit 10
+
+    crosstie events list --subject job:01936f0e-8c1a-7b5e-9c3d-2f6a1b4c5d6e -o json
+    """
+    query = _wanted(types) | {"sort": "created_at" if oldest else "-created_at"}
+    if subject:
+        kind, _, id = subject.partition(":")
+        query |= {"subject_type": kind, "subject_id": id}
+    columns = ("timestamp", "event_type", "event_id", "subject", "sequence")
+    out.many(http.connected().pages("/api/v1/events", query, limit or None), output, columns)
+
+
+@app.command("tail")
+def tail(
+    types: Types = None,
+    after: Annotated[str | None, typer.Option(help="A cursor to go on from; else what comes from now on.")] = None,
+    output: Output = None,
+) -> None:
+    """Print events as they happen, until Ctrl-C.
+
+    crosstie events tail
+
+    crosstie events tail --type 'invoice.*' -o jsonl
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    form = out.chosen(output)
+    for _, event in following(http.connected(), after, types or ()):
+        if form is Form.TABLE:
+            subject = event["subject"]
+            about = f"{subject['type']} {subject['id']}" if subject else ""
+            console.print(feed.line("event", event["timestamp"], event["event_type"], about, "cyan"))
+        else:
+            out.one(event, form)
+
+
+@app.command("replay")
+def replay(
+    endpoint: Annotated[str, typer.Option(help="Id of the webhook endpoint that gets them.")],
+    since: Annotated[str, typer.Option(help="From this time on (RFC 3339).")],
+    until: Annotated[str | None, typer.Option(help="Until this time.")] = None,
+    types: Types = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,
+    output: Output = None,
+) -> None:
+    """Send events of the log to an endpoint again; each keeps its webhook-id.
+
+    crosstie events replay --endpoint ID --since 2026-03-01T00:00:00Z --dry-run
+
+    crosstie events replay --endpoint ID --since 2026-03-01T00:00:00Z --type 'job.*' --wait
+    """
+    api = http.connected()
+    given = {"since": since, "until": until, "event_types": types or None, "dry_run": dry_run}
+    operation = api.post(f"/api/v1/webhook-endpoints/{endpoint}/replay", given)
+    out.one(nouns.followed(api, operation) if wait and not dry_run else operation, output)
+
+
+@app.command("trigger")
+def trigger(
+    event_type: Annotated[str, typer.Argument(help="A type that outside systems may send.")],
+    data: Annotated[str | None, typer.Option("--data", "-d", help="JSON, @file or -; else the type's example.")] = None,
+    output: Output = None,
+) -> None:
+    """Send an event, with the example of its type as data where none is given.
+
+    crosstie events trigger erp.invoice.paid
+
+    crosstie events trigger erp.invoice.paid --data '{"invoice_id": "INV-7"}'
+    """
+    api = http.connected()
+    if data is None:
+        found = [known for known in api.get("/api/v1/event-types")["data"] if known["name"] == event_type]
+        if not found:
+            raise Failure(f"There is no event type {event_type}.", MISSING, "`crosstie spec events` lists them")
+        document: Any = found[0]["example"]["data"]
+    else:
+        document = nouns.document(data, required=True)
+    event = {"event_id": str(ids.uuid7()), "event_type": event_type, "data": document}
+    out.one(api.post("/api/v1/events", event), output)
+
+
+def following(api: http.Api, after: str | None, types: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Events after a cursor, forever, each with the cursor of its page; None starts behind the newest."""
+    place = _newest(api) if after is None else after
+    while True:
+        try:
+            page = api.get("/api/v1/events", limit=PAGE, **feed.start(place), **_wanted(types))
+        except Failure as failure:
+            if failure.code != UNREACHABLE:
+                raise
+            out.note(f"{failure} Trying again.")
+            time.sleep(AWAY)
+            continue
+        place = page["next_cursor"] or place
+        for event in page["data"]:
+            yield place, event
+        if not page["has_more"]:
+            time.sleep(LOOK)
+
+
+def _newest(api: http.Api) -> str:
+    """The cursor behind the newest event; empty where there is none."""
+    found = api.get("/api/v1/events", limit=1)["next_cursor"]
+    return str(found or api.get("/api/v1/events", **feed.start(""))["next_cursor"] or "")
+
+
+def _wanted(types: Sequence[str] | None) -> dict[str, str]:
+    return {"event_type": ",".join(types)} if types else {}

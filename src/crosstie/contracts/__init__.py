@@ -1,0 +1,1 @@
+"""The contracts of the partner services: all that a caller needs to know of each."""

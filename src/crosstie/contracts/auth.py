@@ -1,0 +1,24 @@
+"""Auth service: tenants and users that it masters."""
+
+from __future__ import annotations
+
+from crosstie.contracts.fact import fact, id, many, words
+from crosstie.declare.module import Module
+
+_TENANT = (
+    id("tenant_id", required=True), words("name", "Savanna Traders"), words("slug", "savanna-traders"),
+    words("status", "active"), many("outlets", {"id": "outlet-uuid", "name": "Nairobi"}),
+)  # fmt: skip
+_USER = (
+    id("user_id", required=True), words("email", "wanjiku@example.com"), words("full_name", "Wanjiku Kamau"),
+    many("roles", "manager"), words("status", "active"),
+)  # fmt: skip
+_PERSONAL = ("email", "full_name")
+
+EVENTS = (
+    fact("auth.tenant.created", "A tenant was made in the auth service.", *_TENANT, subject="auth_tenant"),
+    fact("auth.tenant.updated", "A tenant changed in the auth service.", *_TENANT, subject="auth_tenant"),
+    fact("auth.user.created", "A user was made.", *_USER, subject="auth_user", personal=_PERSONAL),
+    fact("auth.user.updated", "A user changed.", *_USER, subject="auth_user", personal=_PERSONAL),
+)
+MODULE = Module("contracts.auth", "Events of the auth service.", events=EVENTS)

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, transactions of a tenant, statements, policies. Nothing of events."""

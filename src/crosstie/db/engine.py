@@ -1,0 +1,78 @@
+"""Connections: asyncpg pools for the serving roles, with JSON spoken on the connection."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from crosstie.kit import json
+
+Connection = asyncpg.pool.PoolConnectionProxy | asyncpg.Connection
+#: whoever waits longer for a lock than this gets an error, and asks again
+LOCK_TIMEOUT = "10s"
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_encode, decoder=msgspec.json.decode)
+    # the log keeps the caller's own numbers and order of keys: json passes through as text
+    await connection.set_type_codec("json", schema="pg_catalog", encoder=str, decoder=str)
+
+
+def _encode(value: Any) -> str:
+    return json.dumps(value).decode()
+
+
+async def _end(connection: asyncpg.Connection) -> None:
+    """Every setting is local to its transaction: ending one that was cut off is all there is to reset."""
+    if connection.is_in_transaction():
+        await connection.execute("ROLLBACK")
+
+
+async def pool(dsn: str, *, size: int, name: str, statement_seconds: int = 30, idle_seconds: int = 60) -> asyncpg.Pool:
+    """A pool of connections. `name` is what pg_stat_activity shows.
+
+    A statement that outlives its seconds is a bug: imports and replays write in small commits, since a long writing
+    transaction holds back every reader of the log.
+    """
+    timeouts = {
+        "statement_timeout": f"{statement_seconds}s",
+        "idle_in_transaction_session_timeout": f"{idle_seconds}s",
+        "lock_timeout": LOCK_TIMEOUT,
+    }
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=size,
+        init=_prepare,
+        reset=_end,
+        statement_cache_size=512,
+        max_cached_statement_lifetime=0,
+        command_timeout=statement_seconds + 30,
+        server_settings={"application_name": name, "timezone": "UTC", "jit": "off", **timeouts},
+    )
+
+
+async def connect(dsn: str, *, name: str = "crosstie") -> asyncpg.Connection:
+    """One connection outside a pool, for listening and for operators."""
+    connection = await asyncpg.connect(dsn, server_settings={"application_name": name, "timezone": "UTC"})
+    await _prepare(connection)
+    return connection
+
+
+async def wait_until_ready(dsn: str, seconds: float) -> None:
+    """Return when the database answers; raises the last error after `seconds`."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while True:
+        try:
+            connection = await asyncpg.connect(dsn, timeout=5)
+        except (OSError, asyncpg.PostgresError, TimeoutError):
+            if loop.time() > deadline:
+                raise
+            await asyncio.sleep(0.2)
+        else:
+            await connection.close()
+            return

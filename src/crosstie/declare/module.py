@@ -1,0 +1,49 @@
+"""Modules: a part of the business, as the table of contents lists it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from crosstie.declare.event import EventType
+from crosstie.declare.link import Link
+from crosstie.declare.resource import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """A function that writes rows from an event inside the transaction that appends the event.
+
+    `run` is (unit, event, data) and only queues writes: it must neither read nor wait. `blank` is async (unit, subject,
+    names): it makes these fields null in what was written for events about a subject.
+    """
+
+    events: tuple[str, ...]
+    run: Callable[..., None]
+    blank: Callable[..., Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """A function that runs after the commit, in a Unit of its own, at least once per event."""
+
+    name: str
+    events: tuple[str, ...]
+    run: Callable[..., Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """Nouns, events and reactions that belong together. A module never imports another module."""
+
+    name: str
+    doc: str
+    resources: tuple[Resource, ...] = ()
+    #: tables without a noun
+    tables: tuple[sa.Table, ...] = ()
+    events: tuple[EventType, ...] = ()
+    projections: tuple[Projection, ...] = ()
+    reactions: tuple[Reaction, ...] = ()
+    links: tuple[Link, ...] = ()

@@ -1,0 +1,1 @@
+"""What leaves and what knocks: webhooks, brokers, inbound sources."""

@@ -1,0 +1,156 @@
+"""Webhook endpoints: where a tenant's events go, which ones, in which form and how fast."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from crosstie.declare import kind as kinds
+from crosstie.declare.field import Field
+from crosstie.declare.machine import Machine, Move
+from crosstie.declare.resource import Resource
+from crosstie.deliver import filter, verbs
+from crosstie.deliver.row import WebhookEndpoint
+from crosstie.deliver.sender import RESERVED
+from crosstie.errors import EgressForbidden, Fault, Invalid
+from crosstie.kit import text as words
+from crosstie.kit.egress import Forbidden
+from crosstie.log import registry
+from crosstie.log.operation import begin
+from crosstie.log.unit import Unit
+
+TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
+VALUE = re.compile(r"[\x20-\x7e]{0,1000}", re.ASCII)
+
+
+async def _rule(unit: Unit, before: WebhookEndpoint | None, values: dict[str, Any]) -> None:
+    await unit.log.cipher.load(unit.log.app, unit.tenant_id)
+    if "url" in values:
+        _check_url(unit, values["url"])
+    for number, pattern in enumerate(values.get("event_types") or ()):
+        await _check_pattern(unit, number, pattern)
+    wrong = [Fault(f"/filter/{key}", "filter", message) for key, message in filter.faults(values.get("filter") or {})]
+    wrong += [Fault(f"/headers/{name}", "header", message) for name, message in _headers(values.get("headers") or {})]
+    if wrong:
+        raise Invalid("A filter or header cannot be used.", errors=wrong)
+    if values.get("auth") is not None:
+        id = before.id if before else values["id"]
+        values["auth_secret"] = verbs.seal(unit, id, "auth_secret", values["auth"].pop("secret"))
+    if before is None:
+        secret = verbs.checked(values.pop("secret", None) or verbs.generate(values["signature"]))
+        values["secret"] = verbs.seal(unit, values["id"], "secret", secret)
+        unit.shown["secret"] = secret
+
+
+def _check_url(unit: Unit, url: str) -> None:
+    try:
+        unit.log.guard.check_url(url)
+    except Forbidden as error:
+        raise EgressForbidden(str(error), errors=[Fault("/url", "egress_forbidden", str(error))]) from None
+
+
+async def _check_pattern(unit: Unit, number: int, pattern: str) -> None:
+    pointer = f"/event_types/{number}"
+    try:
+        matches = words.matcher([pattern])
+    except ValueError as error:
+        raise Invalid("A pattern cannot be read.", errors=[Fault(pointer, "pattern", str(error))]) from None
+    if not any(matches(name) for name in unit.log.catalogue.events) and not await registry.matches(unit, matches):
+        fault = Fault(pointer, "unknown", "matches no event type")
+        raise Invalid(f"No event type matches {pattern}.", errors=[fault])
+
+
+def _headers(headers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is wrong with a tenant's own headers."""
+    found = []
+    seen: set[str] = set()
+    for name, value in headers.items():
+        if name.lower() in seen:
+            found.append((name, "stands there twice"))
+        seen.add(name.lower())
+        if not TOKEN.fullmatch(name):
+            found.append((name, "is not the name of a header"))
+        elif name.lower() in RESERVED or name.lower().startswith("webhook-") or name.lower() == "content-type":
+            found.append((name, "is set by Crosstie"))
+        elif not isinstance(value, str) or not VALUE.fullmatch(value):
+            found.append((name, "must be printable text of at most 1000 characters"))
+    return found
+
+
+async def _deleted(unit: Unit, row: WebhookEndpoint, given: Mapping[str, Any]) -> None:
+    """What still waits for it is cancelled, step by step."""
+    await begin(unit, "drop", {"endpoint_id": str(row.id)})
+
+
+async def _enable(unit: Unit, row: WebhookEndpoint, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"disabled_reason": None, "failing_since": None}
+
+
+async def _disable(unit: Unit, row: WebhookEndpoint, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"disabled_reason": "disabled by its owner"}
+
+
+_SECRET = Field(kinds.Text(200), name="secret", doc="The signing secret; shown this once.")
+#: what callers write
+WRITTEN = (
+    WebhookEndpoint.url,
+    WebhookEndpoint.event_types,
+    WebhookEndpoint.filter,
+    WebhookEndpoint.description,
+    WebhookEndpoint.headers,
+    WebhookEndpoint.auth,
+    WebhookEndpoint.format,
+    WebhookEndpoint.ordering,
+    WebhookEndpoint.rate_limit,
+    WebhookEndpoint.max_in_flight,
+    WebhookEndpoint.timeout_seconds,
+    WebhookEndpoint.retry_schedule,
+)
+
+ENDPOINTS = Resource(
+    row=WebhookEndpoint,
+    name="webhook-endpoints",
+    read=(
+        WebhookEndpoint.id,
+        *WRITTEN,
+        WebhookEndpoint.signature,
+        WebhookEndpoint.status,
+        WebhookEndpoint.disabled_reason,
+        WebhookEndpoint.failing_since,
+        WebhookEndpoint.created_at,
+        WebhookEndpoint.updated_at,
+    ),
+    write=WRITTEN,
+    once=(
+        WebhookEndpoint.signature,
+        Field(kinds.Text(200), name="secret", doc="A secret of your own.", nullable=True),
+    ),
+    filter=(WebhookEndpoint.status,),
+    machine=Machine(
+        WebhookEndpoint.status,
+        (
+            Move(
+                "enable",
+                ("disabled", "active"),
+                "active",
+                "webhook_endpoint.enabled",
+                "It hears of events again.",
+                run=_enable,
+            ),
+            Move(
+                "disable",
+                ("active", "disabled"),
+                "disabled",
+                "webhook_endpoint.disabled",
+                "It hears of events no more.",
+                run=_disable,
+            ),
+        ),
+    ),
+    actions=verbs.ACTIONS,
+    rule=_rule,
+    before_delete=_deleted,
+    shown_once=(_SECRET,),
+    routes=True,
+)

@@ -1,0 +1,86 @@
+"""Blanking personal fields later: in the row, its events, their dead letters and attempts. Ids and cursors stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from crosstie.db.statement import Statement
+from crosstie.declare import kind as kinds
+from crosstie.declare.catalogue import event_key
+from crosstie.declare.field import Field
+from crosstie.declare.resource import Action, Resource
+from crosstie.declare.row import Row
+from crosstie.log import change
+from crosstie.log.unit import Unit
+
+ERASED = "[erased]"
+
+EVENTS = Statement(
+    "UPDATE events e SET data = coalesce((SELECT d || jsonb_object_agg(k, 'null'::jsonb) FILTER (WHERE d ? k)"
+    " FROM (SELECT e.data::jsonb AS d) AS held, unnest($3::text[]) AS k GROUP BY d)::json, e.data)"
+    " WHERE e.subject_type = $1::text AND e.subject_id = $2::text",
+    "123",
+)
+LETTERS = Statement(
+    "UPDATE dead_letters l SET event = jsonb_set(l.event::jsonb, ARRAY['data'],"
+    " (SELECT d || coalesce(jsonb_object_agg(k, 'null'::jsonb) FILTER (WHERE d ? k), jsonb_build_object())"
+    " FROM (SELECT l.event::jsonb -> 'data' AS d) AS held, unnest($3::text[]) AS k GROUP BY d))::json"
+    " WHERE l.event::jsonb -> 'subject' ->> 'type' = $1::text AND l.event::jsonb -> 'subject' ->> 'id' = $2::text",
+    "123",
+)
+ANSWERS = Statement(
+    # a receiver may have echoed what it got
+    "UPDATE attempts a SET response_body = NULL, response_headers = NULL FROM events e JOIN deliveries d"
+    " ON d.tenant_id = e.tenant_id AND d.log_id = e.id WHERE e.subject_type = $1::text AND e.subject_id = $2::text"
+    " AND a.tenant_id = d.tenant_id AND a.delivery_id = d.id",
+    "12",
+)
+
+
+def blank_values(resource: Resource) -> dict[str, Any]:
+    """What personal columns hold after they were blanked."""
+    found: dict[str, Any] = {}
+    for name, field in resource.output.fields.items():
+        if field.personal and name in resource.row.__table__.c:
+            found[name] = _blank(field)
+    return found
+
+
+def _blank(field: Field) -> Any:
+    if field.nullable:
+        return None
+    if isinstance(field.kind, kinds.Many):
+        return []
+    if isinstance(field.kind, kinds.Data):
+        return {}
+    return ERASED
+
+
+async def blank(unit: Unit, resource: Resource, row: Row) -> Row:
+    """Blank the personal fields of one record, wherever the log keeps them. The row was read with `lock`."""
+    subject = change.subject(resource, row.id)
+    keys = [event_key(resource, name) for name in blank_values(resource)]
+    unit.write(EVENTS, [*subject, keys])
+    unit.write(LETTERS, [*subject, keys])
+    unit.write(ANSWERS, [*subject])
+    for projection in unit.log.catalogue.projections:
+        if projection.blank is not None:
+            await projection.blank(unit, subject, keys)
+    if resource.search:
+        unit.write(change.UNINDEX, [unit.tenant_id, resource.name, row.id, []])
+    return unit.update(row, blank_values(resource))
+
+
+def erasing(noun: str, singular: str) -> Action:
+    """The action that erases a record's personal fields: `POST /api/v1/clients/{id}/erase`."""
+
+    async def run(unit: Unit, row: Row, given: Mapping[str, Any]) -> Row:
+        resource = unit.log.catalogue.resources[noun]
+        after = await blank(unit, resource, row)
+        await unit.flush()
+        change.tell(unit, resource, f"{singular}.erased", after)
+        return after
+
+    doc = "Personal fields were blanked, here and in the log."
+    return Action("erase", run, doc, events=(f"{singular}.erased",))

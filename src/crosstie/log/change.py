@@ -1,0 +1,172 @@
+"""The changes that every declared noun knows: create, update, delete, move. REST, flows and connectors share them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from crosstie.db.statement import Statement
+from crosstie.declare.catalogue import event_key
+from crosstie.declare.machine import Move
+from crosstie.declare.resource import Resource
+from crosstie.declare.row import Record, Row
+from crosstie.errors import Conflict, Fault, MoveRefused
+from crosstie.kit import ids, text
+from crosstie.log.unit import Log, Unit
+
+INDEX = Statement(
+    "INSERT INTO search_tokens (tenant_id, noun, token, row_id)"
+    " SELECT $1::uuid, $2::text, t, $3::uuid FROM unnest($4::text[]) AS t ON CONFLICT DO NOTHING",
+    "1234",
+)
+UNINDEX = Statement(
+    "DELETE FROM search_tokens"
+    " WHERE tenant_id = $1::uuid AND noun = $2::text AND row_id = $3::uuid AND token <> ALL ($4::text[])",
+    "1234",
+)
+#: raises the version of a tenant's routes; a trigger tells every process at the commit
+REROUTE = Statement(
+    "INSERT INTO route_versions AS r (tenant_id, version) VALUES ($1::uuid, 1)"
+    " ON CONFLICT (tenant_id) DO UPDATE SET version = r.version + 1",
+    "1",
+)
+
+
+async def create(unit: Unit, resource: Resource, values: Mapping[str, Any]) -> Row:
+    """A new record from decoded values; `id` may be among them where the caller's own code chose it."""
+    whole: dict[str, Any] = {name: field.initial() for name, field in resource.initial.items()}
+    whole.update(values)
+    whole["id"] = values.get("id") or ids.uuid7()
+    if issubclass(resource.row, Record):
+        whole |= {"created_at": unit.now, "updated_at": unit.now, "revision": 1}
+    if resource.natural:
+        twin = await _twin(unit, resource, values)
+        if twin is not None:
+            return twin
+    if resource.rule:
+        await resource.rule(unit, None, whole)
+    row = unit.insert(resource.row, whole)
+    if resource.search:
+        unit.write(INDEX, [unit.tenant_id, resource.name, row.id, _tokens(resource, row)])
+    _told(unit, resource, "created", row)
+    return row
+
+
+async def update(unit: Unit, resource: Resource, row: Row, changes: Mapping[str, Any]) -> Row:
+    """Change a record that was read with `lock`. Nothing is written, and no event made, where nothing changes."""
+    values = dict(changes)
+    if resource.rule:
+        await resource.rule(unit, row, values)
+    values = {name: value for name, value in values.items() if row.__dict__.get(name) != value}
+    if not values:
+        return row
+    after = unit.update(row, values)
+    if any(a.key in values for a in resource.search):
+        arguments = [unit.tenant_id, resource.name, row.id, _tokens(resource, after)]
+        unit.write(UNINDEX, arguments)
+        unit.write(INDEX, arguments)
+    _told(unit, resource, "updated", after)
+    return after
+
+
+async def delete(unit: Unit, resource: Resource, row: Row) -> None:
+    """End a record that was read with `lock`."""
+    if resource.before_delete:
+        await resource.before_delete(unit, row, {})
+    unit.delete(row)
+    if resource.search:
+        unit.write(UNINDEX, [unit.tenant_id, resource.name, row.id, []])
+    _told(unit, resource, "deleted", row)
+
+
+async def move(unit: Unit, resource: Resource, row: Row, step: Move, given: Mapping[str, Any]) -> Row:
+    """Move a record that was read with `lock` to another state. Raises MoveRefused from any other state."""
+    assert resource.machine is not None
+    column = resource.machine.column.key
+    present = row.__dict__[column]
+    if present not in step.sources:
+        allowed = " or ".join(step.sources)
+        raise MoveRefused(
+            f"A {resource.singular.replace('_', ' ')} that is {present} cannot {step.verb}; it must be {allowed}."
+        )
+    changes: dict[str, Any] = {column: step.target}
+    if step.stamp is not None:
+        changes[step.stamp.key] = unit.now
+    if step.run:
+        changes |= await step.run(unit, row, given) or {}
+    after = unit.update(row, changes)
+    unit.append(step.event, fact(resource, after, unit.log) | {"previous_status": present}, subject(resource, after.id))
+    if resource.routes:
+        reroute(unit)
+    return after
+
+
+async def _twin(unit: Unit, resource: Resource, values: Mapping[str, Any]) -> Row | None:
+    """The record with the same natural key, of which this creation is a repeat. Raises Conflict where it says more.
+
+    The key is locked until the end, so that of two at once the second finds the first.
+    """
+    key = {a.key: values.get(a.key) for a in resource.natural}
+    if None in key.values():
+        return None
+    named = repr((unit.tenant_id, resource.name, sorted(key.items()))).encode()
+    await unit.flush()
+    await unit.connection.fetchval(
+        "SELECT pg_advisory_xact_lock($1)", int.from_bytes(blake2b(named, digest_size=8).digest(), "big", signed=True)
+    )
+    table = resource.row.__table__
+    query = sa.select(table).where(*(table.c[k] == sa.bindparam(k, type_=table.c[k].type) for k in key))
+    found = await unit.select(query, **key)
+    if not found:
+        return None
+    twin = resource.row.view(found[0])
+    other = [name for name, value in values.items() if value is not None and value != twin.__dict__.get(name)]
+    if other:
+        raise Conflict(
+            f"There is a {resource.singular} with the same {' and '.join(key)}, and it differs.",
+            errors=[Fault(f"/{name}", "differs", "is not that of the earlier one") for name in other],
+        )
+    return twin
+
+
+def fact(resource: Resource, row: Row, log: Log) -> dict[str, Any]:
+    """The data of an event about a record: the record as answers show it, its id under the noun's name."""
+    values = row.__dict__
+    compute = resource.extra
+    if compute and resource.extra_told:
+        values = values | compute(row, log)
+    found = resource.fact.encode(values)
+    return {event_key(resource, name): value for name, value in found.items()}
+
+
+def tell(unit: Unit, resource: Resource, event: str, row: Row, extra: Mapping[str, Any] | None = None) -> None:
+    """Append an event about a record."""
+    unit.append(event, fact(resource, row, unit.log) | dict(extra or {}), subject(resource, row.id))
+
+
+def subject(resource: Resource, id: UUID) -> tuple[str, str]:
+    """The subject of a record's events."""
+    return resource.singular, str(id)
+
+
+def _told(unit: Unit, resource: Resource, change: Any, row: Row) -> None:
+    name = resource.event(change)
+    if name:
+        tell(unit, resource, name, row)
+    if resource.routes:
+        reroute(unit)
+
+
+def reroute(unit: Unit) -> None:
+    """Say, with the commit, that who hears of what has changed."""
+    unit.write(REROUTE, [unit.tenant_id])
+    unit.after.append(lambda: unit.log.rerouted(unit.tenant_id))
+
+
+def _tokens(resource: Resource, row: Row) -> list[str]:
+    words = " ".join(str(row.__dict__.get(a.key) or "") for a in resource.search)
+    return sorted(text.tokens(words))

@@ -1,0 +1,97 @@
+"""Sinks: what a delivery goes to. A kind of sink says which routes a tenant has, and sends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from crosstie.db.engine import Connection
+from crosstie.log.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way out for a tenant's events: which ones, how many at once, how often again."""
+
+    tenant_id: UUID
+    id: UUID
+    sink: str
+    wants: Callable[[str], bool]
+    #: a test of the event's data; None takes all
+    passes: Callable[[Any], bool] | None = None
+    ordered: bool = False
+    #: new events make deliveries
+    open: bool = True
+    #: deliveries are claimed; where not, they wait
+    flowing: bool = True
+    max_in_flight: int = 64
+    #: seconds between attempts
+    schedule: Sequence[float] = ()
+    #: requests per seconds, or None
+    rate: tuple[int, float] | None = None
+    #: what the kind of sink needs to send
+    target: Any = None
+
+
+@dataclass(slots=True)
+class Lease:
+    """A delivery that this process may attempt: `number` is the attempt, and the fencing token."""
+
+    tenant_id: UUID
+    delivery_id: UUID
+    endpoint_id: UUID
+    sink: str
+    number: int
+    event: Event
+    #: attempts before the schedule was begun anew
+    base: int = 0
+    created_at: datetime | None = None
+    lane: str | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of one attempt. `gone`: the receiver will never want this again."""
+
+    ok: bool
+    started_at: datetime
+    duration_ms: int
+    gone: bool = False
+    retry_after: float | None = None
+    response_status: int | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    request_headers: Mapping[str, str] | None = None
+    response_headers: Mapping[str, str] | None = None
+    response_body: bytes | None = None
+
+
+@dataclass(slots=True)
+class Result:
+    """An outcome with what follows from it: the delivery's new status, and the wait in seconds before a retry."""
+
+    lease: Lease
+    outcome: Outcome
+    status: str
+    wait: float | None
+
+
+class Sink(Protocol):
+    """One kind of sink."""
+
+    kind: str
+
+    async def routes(self, connection: Connection, tenants: Sequence[UUID]) -> list[Route]:
+        """The routes of these tenants; the connection is set to them."""
+        ...
+
+    async def send(self, lease: Lease, route: Route) -> Outcome:
+        """Make one attempt. Never raises for a fault of the receiver."""
+        ...
+
+    async def settled(self, connection: Connection, results: Sequence[Result]) -> Sequence[Event]:
+        """Note what follows for the sinks themselves, in the transaction of the results; returns events to append."""
+        ...

@@ -1,0 +1,236 @@
+"""The Unit: one transaction that sets the tenant, writes rows and appends events. Every change goes through one.
+
+Writes are queued and leave together: as one statement where no row is written twice. Reading flushes first, so that a
+verb sees what it wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+import asyncpg
+import sqlalchemy as sa
+
+from crosstie.db import session, statement
+from crosstie.db.engine import Connection
+from crosstie.db.statement import Statement
+from crosstie.declare.catalogue import Catalogue
+from crosstie.declare.row import Row
+from crosstie.errors import NotFound
+from crosstie.kit import clock, ids, json
+from crosstie.kit.egress import Guard
+from crosstie.log import refusal
+from crosstie.log.append import QUERIES, columns
+from crosstie.log.event import SYSTEM, Actor, Event
+
+R = TypeVar("R", bound=Row)
+#: writes that go into one statement
+MOST = 24
+
+
+class Cipher(Protocol):
+    """Seals what must not be read from the tables."""
+
+    #: hashes the tokens of API keys
+    pepper: bytes
+
+    async def load(self, pool: asyncpg.Pool, tenant_id: UUID) -> None: ...
+
+    def seal(self, tenant_id: UUID, plain: bytes, table: str, column: str, row: UUID) -> bytes: ...
+
+    def open(self, tenant_id: UUID, sealed: bytes, table: str, column: str, row: UUID) -> bytes: ...
+
+    def derive(self, label: str) -> bytes: ...
+
+
+@dataclass(slots=True)
+class Log:
+    """What the Units of one process share."""
+
+    app: asyncpg.Pool
+    worker: asyncpg.Pool
+    catalogue: Catalogue
+    epoch: int
+    cipher: Cipher
+    guard: Guard
+    #: where callers reach this installation
+    address: str = ""
+    #: events that Units of this process appended
+    appended: int = 0
+    #: called after a commit with the tenants that have news for the dispatcher
+    wake: Callable[[Iterable[UUID]], None] = lambda tenants: None
+    #: called after a commit that changed who hears of what
+    rerouted: Callable[[UUID], None] = lambda tenant: None
+    #: called after a commit that made deliveries due
+    poke: Callable[[], None] = lambda: None
+    #: called after a commit that made background work
+    stir: Callable[[], None] = lambda: None
+
+    @asynccontextmanager
+    async def unit(self, tenant_id: UUID, actor: Actor = SYSTEM, **context: Any) -> AsyncIterator[Unit]:
+        """One transaction of a tenant, committed at the end of the block."""
+        async with self.app.acquire() as connection:
+            unit = Unit(self, connection, tenant_id, actor, **context)
+            async with session.transaction(connection, session.begin(tenant_id)):
+                yield unit
+                await unit.flush()
+        unit.committed()
+
+
+@dataclass(slots=True)
+class Write:
+    """One queued write, and the row that it touches."""
+
+    statement: Statement
+    arguments: Sequence[Any]
+    row: tuple[Any, ...] | None = None
+
+
+@dataclass(slots=True)
+class Unit:
+    """One transaction. `given` carries what a verb may need of its request."""
+
+    log: Log
+    connection: Connection
+    tenant_id: UUID
+    actor: Actor = SYSTEM
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    trace: str | None = None
+    source: str | None = None
+    now: datetime = field(default_factory=clock.now)
+    appended: list[Event] = field(default_factory=list)
+    after: list[Callable[[], None]] = field(default_factory=list)
+    #: secrets made here: they go into the answer, once
+    shown: dict[str, str] = field(default_factory=dict)
+    _writes: list[Write] = field(default_factory=list)
+    _events: list[Event] = field(default_factory=list)
+
+    # reading
+
+    async def get(self, row: type[R], id: UUID, *, lock: bool = False) -> R:
+        """The row with this id, locked until the end where `lock`. Raises NotFound."""
+        found = await self.fetch(statement.fetch(_table(row), lock), key_tenant=self.tenant_id, key_id=id)
+        if not found:
+            raise NotFound(f"There is no such {row.__name__.lower()}.")
+        return row.view(found[0])
+
+    async def fetch(self, query: Statement, **values: Any) -> list[asyncpg.Record]:
+        """The rows of a compiled statement."""
+        await self.flush()
+        return await self.connection.fetch(query.text, *query.arguments(values))
+
+    async def select(self, query: sa.Select[Any], **values: Any) -> list[asyncpg.Record]:
+        """The rows of a Core query. Row-level security narrows it to the tenant; queries need not repeat that."""
+        return await self.fetch(statement.compiled(query), **values)
+
+    # writing
+
+    def insert(self, row: type[R], values: Mapping[str, Any]) -> R:
+        """Queue a new row. Columns that are not given are null."""
+        table = _table(row)
+        made = statement.insert(table)
+        whole = {name: values.get(name) for name in made.names} | {"tenant_id": self.tenant_id}
+        self._writes.append(Write(made, made.arguments(whole), (table.name, whole["id"])))
+        return row.view(whole)
+
+    def update(self, row: R, changes: Mapping[str, Any]) -> R:
+        """Queue changes of a row that was read with `lock`; returns the row as it will be."""
+        table = _table(type(row))
+        stamped = dict(changes)
+        if "revision" in table.c:
+            stamped |= {"updated_at": self.now, "revision": row.__dict__["revision"] + 1}
+        made = statement.update(table, frozenset(stamped))
+        arguments = made.arguments(stamped | {"key_tenant": self.tenant_id, "key_id": row.id})
+        self._writes.append(Write(made, arguments, (table.name, row.id)))
+        return type(row).view(row.__dict__ | stamped)
+
+    def delete(self, row: Row) -> None:
+        """Queue the end of a row."""
+        table = _table(type(row))
+        made = statement.delete(table)
+        arguments = made.arguments({"key_tenant": self.tenant_id, "key_id": row.id})
+        self._writes.append(Write(made, arguments, (table.name, row.id)))
+
+    def write(self, made: Statement, arguments: Sequence[Any]) -> None:
+        """Queue any other write."""
+        self._writes.append(Write(made, arguments))
+
+    def append(self, type: str, data: Mapping[str, Any], subject: tuple[str, str] | None = None) -> Event:
+        """Append an event; its data must fit the type's schema. Projections queue their rows with it."""
+        declared = self.log.catalogue.events[type]
+        id = ids.uuid7()
+        event = Event(
+            tenant_id=self.tenant_id,
+            id=id,
+            event_id=str(id),
+            type=type,
+            version=declared.version,
+            at=self.now,
+            data=json.dumps(data).decode(),
+            subject_type=subject[0] if subject else None,
+            subject_id=subject[1] if subject else None,
+            actor_type=self.actor.type,
+            actor_id=self.actor.id,
+            source=self.source,
+            correlation_id=self.correlation_id,
+            causation_id=self.causation_id,
+            trace=self.trace,
+        )
+        self._events.append(event)
+        for run in self.log.catalogue.projecting(type):
+            run(self, event, data)
+        return event
+
+    async def flush(self) -> None:
+        """Send what is queued. Raises the Problem that a broken constraint stands for."""
+        if self._events:
+            self._writes.append(Write(QUERIES["append"], columns(self._events, self.log.epoch)))
+            self.appended += self._events
+            self._events = []
+        while self._writes:
+            batch = _separate(self._writes)
+            self._writes = self._writes[len(batch) :]
+            if len(batch) == 1 and len(batch[0].statement.parts) == 1:
+                text = batch[0].statement.text
+            else:
+                text = statement.joined(tuple(write.statement for write in batch))
+            try:
+                await self.connection.fetchrow(text, *(a for write in batch for a in write.arguments))
+            except asyncpg.IntegrityConstraintViolationError as error:
+                raise refusal.of(error) from error
+
+    def forget(self, mark: int) -> None:
+        """Drop what is queued, and the events appended after a mark: their savepoint was rolled back."""
+        self._writes, self._events = [], []
+        del self.appended[mark:]
+
+    def committed(self) -> None:
+        """What follows the commit: nothing that must happen, only wake-ups."""
+        for follow in self.after:
+            follow()
+        if self.appended:
+            self.log.appended += len(self.appended)
+            self.log.wake((self.tenant_id,))
+
+
+def _separate(writes: list[Write]) -> list[Write]:
+    """The longest start of the queue that writes no row twice."""
+    seen: set[tuple[Any, ...]] = set()
+    for number, write in enumerate(writes[:MOST]):
+        if write.row is not None and write.row in seen:
+            return writes[:number]
+        if write.row is not None:
+            seen.add(write.row)
+    return writes[:MOST]
+
+
+def _table(row: type[Row]) -> sa.Table:
+    table = row.__table__
+    assert isinstance(table, sa.Table)
+    return table

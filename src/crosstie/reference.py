@@ -1,0 +1,146 @@
+"""Reference pages that follow from the code: settings, limits, events, nouns. Pure; committed, and held to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from crosstie.access import link, token
+from crosstie.api import body, bulk, events, filters
+from crosstie.declare.catalogue import Catalogue, envelope_example
+from crosstie.declare.resource import Resource
+from crosstie.deliver import sender, webhook
+from crosstie.kit import json, resolver
+from crosstie.log import delivery, operation, replay, retention, timed, worker
+from crosstie.modules.field import offer, photo
+from crosstie.settings.values import Settings, about
+
+HEAD = "<!-- This page follows from the code; `make spec` writes it. -->\n"
+
+
+def pages(catalogue: Catalogue) -> dict[str, str]:
+    """Every page by its path below `docs/reference/`."""
+    return {
+        "settings.md": settings(),
+        "limits.md": limits(),
+        "events.md": event_types(catalogue),
+        "nouns.md": nouns(catalogue),
+    }
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def settings() -> str:
+    """Every setting: name, meaning, default."""
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+    rows = []
+    for name, meaning in about().items():
+        default = defaults[name]
+        shown = "" if default in ("", None, ()) else str(default).removeprefix("(").removesuffix(")")
+        unit = f" ({meaning.unit})" if meaning.unit else ""
+        secret = " Masked where it is shown." if meaning.secret else ""
+        rows.append((f"`CROSSTIE_{name.upper()}`", f"{meaning.doc}{unit}.{secret}", f"`{shown}`" if shown else ""))
+    return (
+        f"{HEAD}# Settings\n\n"
+        "A setting comes from the environment, else from `crosstie.toml` in the working directory (there in small"
+        " letters, without the prefix), else it has its default. `crosstie config show --origin` says which.\n\n"
+        + _table(("setting", "meaning", "default"), rows)
+    )
+
+
+def limits() -> str:
+    """Every limit that a caller or a receiver can meet."""
+    rows = [
+        ("Body of a request", f"{body.LIMIT >> 20} MiB", "413 `too_large`"),
+        ("Body of `/bulk` and `/events/batch`", f"{body.BULK_LIMIT >> 20} MiB", "413 `too_large`"),
+        ("An uploaded file", f"{Settings().upload_limit >> 20} MiB (setting)", "413 `too_large`"),
+        ("Pixels of a photo", f"{photo.PIXELS // 10**6} million", "422 `invalid`"),
+        ("Silence inside an upload", f"{body.SECONDS:.0f} s", "408 `request_timeout`"),
+        ("The address of a file works for", f"{link.FILE.seconds // 60} min", "403 `link_expired`"),
+        ("A client's link to a quote works for", f"{offer.LINK_DAYS} days unless asked", "403 `link_expired`"),
+        ("A move that time takes comes within", f"{timed.SWEEP:.0f} s", "the earlier state"),
+        ("Time for a body to arrive", f"{body.SECONDS:.0f} s", "408 `request_timeout`"),
+        ("Nesting of JSON", f"{json.DEPTH} levels", "422 `invalid`"),
+        ("Names in one JSON object", f"{json.NAMES}", "422 `invalid`"),
+        ("Digits of a number", f"{json.DIGITS}", "422 `invalid`"),
+        ("Records of a page", f"{filters.MOST} ({filters.LIMIT} unless asked)", "400 `unknown_parameter`"),
+        ("Values of one filter", f"{filters.ANY}", "400 `unknown_parameter`"),
+        ("Items of a bulk request", f"{bulk.MOST}", "422 `invalid`"),
+        ("Events of a batch", f"{events.MOST}", "422 `invalid`"),
+        ("Event types that a tenant registers", f"{events.TYPES}", "409 `conflict`"),
+        ("Idempotency-Key", "255 characters, kept 72 h", "400 `bad_request`"),
+        ("A revocation takes effect within", f"{token.TTL:.0f} s", "401 `unauthorized`"),
+        ("Time of a webhook attempt", "15 s (1 to 30 per endpoint)", "attempt fails: `timeout`"),
+        ("Time to connect to a receiver", f"{sender.CONNECT:.0f} s", "attempt fails: `connect`"),
+        ("Time of a DNS look-up", f"{resolver.LIMIT:.0f} s", "attempt fails: `dns`"),
+        ("Body of a receiver's answer that is read", f"{sender.READ >> 10} KiB", "the rest is not read"),
+        ("Body of an answer or request that is shown", f"{delivery.SHOWN >> 10} KiB", "cut"),
+        ("Retry-After that is obeyed", f"{webhook.MOST_WAIT / 3600:.0f} h at most", "capped"),
+        ("An endpoint that only fails is disabled after", f"{webhook.PATIENCE.days} days", "event, `disabled`"),
+        ("Attempts under way in one process", f"{worker.ABREAST}", "the rest waits"),
+        ("A silent worker's leases are freed after", f"{worker.SILENCE:.0f} s", "another attempt"),
+        ("Replayed deliveries waiting per endpoint", f"{replay.BACKLOG}", "the replay waits"),
+        ("Tries of a step of an operation", f"{operation.TRIES}", "`failed`"),
+        ("Span of a partition of the log", f"{retention.SPAN.days} days", "dropped whole"),
+    ]
+    return (
+        f"{HEAD}# Limits\n\nEvery limit that callers and receivers can meet, and what they then see."
+        " Those that are [settings](settings.md) can be changed.\n\n" + _table(("what", "limit", "beyond it"), rows)
+    )
+
+
+def event_types(catalogue: Catalogue) -> str:
+    """Every event type: when it happens, what its data holds, an example."""
+    parts = [
+        f"{HEAD}# Events\n\nEvery event has the same envelope. Names of types and fields are permanent: a break is a"
+        " new name. `out`: Crosstie makes it. `in`: outside systems send it.\n"
+    ]
+    for event in sorted(catalogue.events.values(), key=lambda each: each.name):
+        rows = [
+            (f"`{name}`", _kind(schema), str(schema.get("description", "")))
+            for name, schema in event.data_schema.get("properties", {}).items()
+        ]
+        example = msgspec.json.format(msgspec.json.encode(envelope_example(event)), indent=2).decode()
+        direction = f"`{event.direction}`, version {event.version}, since {event.since}."
+        table = _table(("field of `data`", "kind", "meaning"), rows) if rows else ""
+        parts.append(f"## {event.name}\n\n{event.summary} {direction}\n\n{table}\n```json\n{example}\n```\n")
+    return "\n".join(parts)
+
+
+def nouns(catalogue: Catalogue) -> str:
+    """Every noun: its states and moves, what filters and sorts it, the events that follow."""
+    parts = [f"{HEAD}# Nouns\n\nWhat Crosstie keeps. Scopes are `<noun>:read` and `<noun>:write`.\n"]
+    parts += [_noun(resource) for resource in sorted(catalogue.resources.values(), key=lambda each: each.name)]
+    return "\n".join(parts)
+
+
+def _noun(resource: Resource) -> str:
+    fields = resource.output.fields.values()
+    rows = [
+        (f"`{field.name}`", _kind(field.schema()), field.doc + (" Personal." if field.personal else ""))
+        for field in fields
+    ]
+    found = f"## {resource.name}\n\n{resource.summary}\n\n" + _table(("field", "kind", "meaning"), rows)
+    if resource.filter:
+        found += f"\nFilters: {', '.join(f'`{a.key}`' for a in resource.filter)}.\n"
+    if resource.machine:
+        moves = [
+            (f"`{move.verb}`", ", ".join(move.sources), move.target, f"`{move.event}`", move.doc)
+            for move in resource.machine.moves
+        ]
+        found += "\n" + _table(("move", "from", "to", "event", "meaning"), moves)
+    return found
+
+
+def _kind(schema: dict[str, object]) -> str:
+    if "anyOf" in schema:
+        options = schema["anyOf"]
+        assert isinstance(options, list)
+        return " or ".join(_kind(option) for option in options)
+    kind = schema.get("format") or schema.get("type") or ("reference" if "$ref" in schema else "any")
+    return " or ".join(map(str, kind)) if isinstance(kind, list) else str(kind)

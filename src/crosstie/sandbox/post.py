@@ -1,0 +1,73 @@
+"""Where the sandbox receives, and with which secret: kept in HOME, so that both stay the same between starts."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import msgspec
+
+from crosstie.kit import webhook
+
+FILE = "sandbox.json"
+
+
+class Post(msgspec.Struct, frozen=True):
+    """A webhook receiver on loopback."""
+
+    port: int
+    secret: str
+
+    @property
+    def url(self) -> str:
+        """Where webhooks are posted to."""
+        return f"{self.page}hooks/demo"
+
+    @property
+    def page(self) -> str:
+        """Where its page is."""
+        return f"http://127.0.0.1:{self.port}/"
+
+
+def kept(home: Path) -> Post:
+    """What is kept in `home`; made where there is none."""
+    path = home / FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Post)
+    except (OSError, msgspec.DecodeError):
+        return keep(home, Post(_free(), webhook.generate()))
+
+
+def listening(home: Path, port: int | None) -> tuple[Post, socket.socket]:
+    """The post with its listening socket: on `port`, else where it was, else on a free port."""
+    post = kept(home)
+    for wanted in (port,) if port else (post.port, 0):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", wanted))
+        except OSError:
+            sock.close()
+            if wanted in (port, 0):
+                raise
+            continue
+        return keep(home, Post(sock.getsockname()[1], post.secret)), sock
+    raise AssertionError("a port was given or is free")
+
+
+def keep(home: Path, post: Post) -> Post:
+    """Write it down, for its owner only."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    aside = home / f"{FILE}.{os.getpid()}"
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(post))
+    aside.replace(home / FILE)
+    return post
+
+
+def _free() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,187 @@
+"""Combinations of settings that are refused at start, each with one sentence that says what to do."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+from crosstie.errors import ConfigurationError
+from crosstie.settings.values import Settings
+
+Network = IPv4Network | IPv6Network
+KEY_BYTES = 32
+
+
+def networks(cidrs: Iterable[str]) -> tuple[Network, ...]:
+    """CIDRs as networks; a single address is a network of one. Raises ValueError."""
+    return tuple(ip_network(cidr) for cidr in cidrs)
+
+
+def refuse_unsafe(settings: Settings) -> None:
+    """Raises ConfigurationError for the first unsafe combination in `settings`."""
+    for guard in GUARDS:
+        try:
+            guard(settings)
+        except OSError as error:
+            raise ConfigurationError(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+
+def _refuse(broken: bool, sentence: str) -> None:
+    if broken:
+        raise ConfigurationError(sentence)
+
+
+def _url(name: str, value: str, schemes: tuple[str, ...]) -> SplitResult:
+    """`value` taken apart; never repeated in an error, as it may hold a password."""
+    try:
+        url = urlsplit(value)
+        _ = url.port
+    except ValueError as error:
+        raise ConfigurationError(f"CROSSTIE_{name} is not a URL: {error}.") from None
+    allowed = ", ".join(f"{scheme}://" for scheme in schemes)
+    _refuse(url.scheme not in schemes, f"CROSSTIE_{name} must be a URL that begins with {allowed}.")
+    return url
+
+
+def _loopback(host: str | None) -> bool:
+    try:
+        return ip_address(host or "").is_loopback
+    except ValueError:
+        return host == "localhost" or (host or "").endswith(".localhost")
+
+
+def _readable(name: str, path: Path) -> None:
+    _refuse(not path.is_file(), f"CROSSTIE_{name} names {path}, and there is no such file: put it there.")
+    _refuse(path.stat().st_mode & 0o077 != 0, f"{path} is a key and others can read it: run `chmod 600 {path}`.")
+
+
+def _database(s: Settings) -> None:
+    roles = []
+    for name in ("DATABASE_URL", "DATABASE_WORKER_URL", "DATABASE_OWNER_URL"):
+        value = getattr(s, name.lower())
+        if value:
+            url = _url(name, value, ("postgresql", "postgres"))
+            roles.append(url.username or parse_qs(url.query).get("user", [""])[0])
+            _refuse(not roles[-1], f"CROSSTIE_{name} names no role: write postgresql://ROLE:PASSWORD@HOST/DATABASE.")
+    _refuse(
+        bool(s.database_url) != bool(s.database_worker_url),
+        "A database of your own needs two roles: set both CROSSTIE_DATABASE_URL and CROSSTIE_DATABASE_WORKER_URL.",
+    )
+    _refuse(
+        len(set(roles)) != len(roles),
+        "The database addresses name one role twice: give the application, the worker and the owner a role each.",
+    )
+
+
+def _master_key(s: Settings) -> None:
+    _refuse(
+        bool(s.database_url) and s.master_key_file is None,
+        "A database of your own needs CROSSTIE_MASTER_KEY_FILE: make one with "
+        "`(umask 077; head -c 32 /dev/urandom > master.key)` and keep a copy apart from the database.",
+    )
+    path = s.master_key
+    if s.database_url or path.exists():
+        _readable("MASTER_KEY_FILE", path)
+        size = path.stat().st_size
+        _refuse(
+            size != KEY_BYTES, f"{path} must hold exactly {KEY_BYTES} bytes and holds {size}: put the right key there."
+        )
+
+
+def _public(s: Settings) -> None:
+    _refuse(
+        not s.public_url,
+        f"CROSSTIE_HOST {s.host} means every address: set CROSSTIE_PUBLIC_URL to the https:// address callers use.",
+    )
+    url = _url("PUBLIC_URL", s.public_url, ("http", "https"))
+    _refuse(
+        not url.hostname or url.username is not None or any((url.path, url.query, url.fragment)),
+        "CROSSTIE_PUBLIC_URL must be scheme, host and port only, like https://hub.example.com.",
+    )
+    _refuse(
+        url.scheme == "http" and not _loopback(url.hostname),
+        f"{s.public_url} would carry credentials in the clear: set CROSSTIE_PUBLIC_URL to an https:// address.",
+    )
+    _refuse(
+        url.scheme == "http" and s.tls_cert_file is not None,
+        "With CROSSTIE_TLS_CERT_FILE only TLS is spoken: write https:// in CROSSTIE_PUBLIC_URL.",
+    )
+
+
+def _tls(s: Settings) -> None:
+    _refuse(
+        (s.tls_cert_file is None) != (s.tls_key_file is None),
+        "A certificate works only with its key: set both CROSSTIE_TLS_CERT_FILE and CROSSTIE_TLS_KEY_FILE, or neither.",
+    )
+    if s.tls_cert_file and s.tls_key_file:
+        path = s.tls_cert_file
+        _refuse(not path.is_file(), f"CROSSTIE_TLS_CERT_FILE names {path}, and there is no such file: put it there.")
+        _readable("TLS_KEY_FILE", s.tls_key_file)
+
+
+def _cidrs(s: Settings) -> None:
+    for name in ("TRUSTED_PROXIES", "EGRESS_ALLOW"):
+        try:
+            networks(getattr(s, name.lower()))
+        except ValueError as error:
+            raise ConfigurationError(f"CROSSTIE_{name}: {error}; write networks like 10.0.0.0/8,fd00::/8.") from None
+    _refuse(
+        any(network.prefixlen == 0 for network in networks(s.trusted_proxies)),
+        "CROSSTIE_TRUSTED_PROXIES would let anyone forge an address: name your proxies' networks.",
+    )
+
+
+def _cors(s: Settings) -> None:
+    _refuse(
+        s.cors_credentials and "*" in s.cors_origins,
+        "Any page could act for a signed-in user: name the origins in CROSSTIE_CORS_ORIGINS instead of *, "
+        "or unset CROSSTIE_CORS_CREDENTIALS.",
+    )
+    for origin in set(s.cors_origins) - {"*"}:
+        url = _url("CORS_ORIGINS", origin, ("http", "https"))
+        _refuse(
+            origin != f"{url.scheme}://{url.netloc}" or not url.hostname or url.username is not None,
+            f"{origin} in CROSSTIE_CORS_ORIGINS is not an origin: write it like https://app.example.com.",
+        )
+
+
+def _brokers(s: Settings) -> None:
+    for broker in s.brokers:
+        url = _url("BROKERS", broker, ("nats", "tls", "amqp", "amqps"))
+        _refuse(not url.hostname, "CROSSTIE_BROKERS holds an address without a host: write nats://HOST:PORT.")
+    for name in ("BROKER_OUT", "BROKER_IN"):
+        try:
+            fields = {
+                field for _, field, _, _ in string.Formatter().parse(getattr(s, name.lower())) if field is not None
+            }
+        except ValueError:
+            fields = set()
+        _refuse(fields != {"event_type"}, f"CROSSTIE_{name} must hold {{event_type}} and no other field in braces.")
+
+
+def _store(s: Settings) -> None:
+    _refuse(
+        bool(s.s3_access_key_id) != bool(s.s3_secret_access_key),
+        "A key of the file store has two halves: set both CROSSTIE_S3_ACCESS_KEY_ID and CROSSTIE_S3_SECRET_ACCESS_KEY.",
+    )
+    _refuse(
+        bool(s.s3_endpoint or s.s3_access_key_id) and not s.s3_bucket,
+        "The file store has an address or a key and no bucket: set CROSSTIE_S3_BUCKET.",
+    )
+    if s.s3_endpoint:
+        _url("S3_ENDPOINT", s.s3_endpoint, ("https", "http"))
+
+
+GUARDS: tuple[Callable[[Settings], None], ...] = (
+    _database,
+    _master_key,
+    _public,
+    _tls,
+    _cidrs,
+    _cors,
+    _brokers,
+    _store,
+)

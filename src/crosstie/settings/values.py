@@ -1,0 +1,136 @@
+"""The settings themselves: name, type, bounds, meaning, default."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
+
+import msgspec
+
+
+def _doc(text: str, *, secret: bool = False, unit: str = "") -> msgspec.Meta:
+    return msgspec.Meta(description=text, extra={"secret": secret, "unit": unit})
+
+
+def _range(least: int, most: int) -> msgspec.Meta:
+    return msgspec.Meta(ge=least, le=most)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One installation's settings. `crosstie.settings.load` makes them, complete and checked."""
+
+    home: Annotated[Path, _doc("Folder for data, keys and the embedded database")] = Path(".crosstie")
+
+    database_url: Annotated[
+        str,
+        _doc("PostgreSQL as the application's role; with no database address at all one is embedded", secret=True),
+    ] = ""
+    database_worker_url: Annotated[str, _doc("PostgreSQL as the worker's role", secret=True)] = ""
+    database_owner_url: Annotated[
+        str, _doc("PostgreSQL as the owner's role; only migrate, backup and restore use it", secret=True)
+    ] = ""
+    pool_size: Annotated[int, _range(2, 200), _doc("Database connections of one process, for each role")] = 10
+    statement_timeout: Annotated[int, _range(1, 3600), _doc("A statement is cut after", unit="seconds")] = 30
+    transaction_timeout: Annotated[int, _range(1, 3600), _doc("A transaction is cut after", unit="seconds")] = 60
+
+    host: Annotated[str, msgspec.Meta(min_length=1), _doc("Address to listen on")] = "127.0.0.1"
+    port: Annotated[int, _range(1, 65_535), _doc("Port to listen on")] = 8080
+    public_url: Annotated[
+        str, _doc("Where callers reach this installation; unless given, http://HOST:PORT (https with TLS files)")
+    ] = ""
+    trusted_proxies: Annotated[tuple[str, ...], _doc("Networks (CIDR) whose X-Forwarded-* headers are believed")] = ()
+    cors_origins: Annotated[
+        tuple[str, ...], _doc("Origins beside PUBLIC_URL whose pages may call the API; * for any")
+    ] = ()
+    cors_credentials: Annotated[bool, _doc("Whether those pages may send cookies; never together with *")] = False
+    tls_cert_file: Annotated[Path | None, _doc("Certificate chain (PEM); TLS 1.3 is spoken when it is given")] = None
+    tls_key_file: Annotated[Path | None, _doc("Key of that certificate (PEM), mode 0600")] = None
+    master_key_file: Annotated[
+        Path | None,
+        _doc("The 32 bytes that seal all stored secrets, mode 0600; HOME/master.key with the embedded database"),
+    ] = None
+
+    brokers: Annotated[
+        tuple[str, ...],
+        _doc("Brokers to publish to and to read from: nats://, tls:// (NATS), amqp://, amqps://", secret=True),
+    ] = ()
+    broker_out: Annotated[str, _doc("Subject or routing key of an event that leaves")] = "crosstie.out.{event_type}"
+    broker_in: Annotated[str, _doc("Subject or routing key of an event that comes in")] = "crosstie.in.{event_type}"
+    egress_allow: Annotated[
+        tuple[str, ...],
+        _doc("Networks (CIDR) beyond the public internet that may be called; plain http goes to these only"),
+    ] = ()
+
+    retry_schedule: Annotated[
+        tuple[Annotated[int, _range(1, 604_800)], ...],
+        msgspec.Meta(min_length=1, max_length=30),
+        _doc("Waits between the attempts of a delivery, ± jitter, before it is a dead letter", unit="seconds"),
+    ] = (1, 5, 30, 120, 600, 3600, 14_400, 43_200, 86_400)
+    upload_limit: Annotated[int, _range(1, 1 << 32), _doc("One uploaded file has at most", unit="bytes")] = 50 << 20
+    s3_bucket: Annotated[str, _doc("Bucket of an S3-compatible store for files; unless given, they lie in HOME")] = ""
+    s3_endpoint: Annotated[str, _doc("Address of that store; unless given, Amazon's own")] = ""
+    s3_region: Annotated[str, _doc("Region that requests to it are signed for")] = "us-east-1"
+    s3_access_key_id: Annotated[str, _doc("Key id for it; unless given, the machine's own role signs")] = ""
+    s3_secret_access_key: Annotated[str, _doc("Secret of that key", secret=True)] = ""
+    retention_events: Annotated[int, _range(1, 3650), _doc("Events are kept for", unit="days")] = 90
+    retention_deliveries: Annotated[
+        int, _range(1, 3650), _doc("Ended deliveries and their attempts are kept for", unit="days")
+    ] = 30
+
+    rate_limit: Annotated[int, _range(1, 100_000_000), _doc("Requests of one credential", unit="per minute")] = 60_000
+    rate_limit_events: Annotated[
+        int, _range(1, 100_000_000), _doc("Requests of one credential that send events", unit="per minute")
+    ] = 1_200_000
+
+    workers: Annotated[int, _range(1, 64), _doc("Serving processes that one up, api or worker command runs")] = 1
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _doc("Least level that is logged")] = "info"
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "home", self.home.absolute())
+        if not self.public_url and not self.wildcard:
+            scheme = "https" if self.tls_cert_file else "http"
+            host = f"[{self.host}]" if ":" in self.host else self.host
+            msgspec.structs.force_setattr(self, "public_url", f"{scheme}://{host}:{self.port}")
+        msgspec.structs.force_setattr(self, "public_url", self.public_url.rstrip("/"))
+
+    @property
+    def embedded(self) -> bool:
+        """Whether Crosstie brings its own PostgreSQL: no database address was given."""
+        return not (self.database_url or self.database_worker_url or self.database_owner_url)
+
+    @property
+    def master_key(self) -> Path:
+        """Where the master key lies; with the embedded database it is made there at the first start."""
+        return self.master_key_file or self.home / "master.key"
+
+    @property
+    def wildcard(self) -> bool:
+        """Whether `host` means every address of the machine, in any spelling."""
+        try:
+            return ip_address(self.host).is_unspecified
+        except ValueError:
+            pass
+        try:
+            return socket.inet_aton(self.host) == bytes(4)  # the system reads `0` and `0x0` as an address, too
+        except OSError:
+            return False
+
+
+class About(NamedTuple):
+    """What is said about a setting beside its type."""
+
+    doc: str
+    unit: str
+    secret: bool
+
+
+def about() -> dict[str, About]:
+    """Name → meaning, in the order of declaration."""
+    hints: dict[str, Any] = get_type_hints(Settings, include_extras=True)
+    described = {}
+    for name in Settings.__struct_fields__:
+        meta = next(m for m in get_args(hints[name])[1:] if m.description)
+        described[name] = About(meta.description, meta.extra["unit"], meta.extra["secret"])
+    return described

@@ -1,0 +1,244 @@
+"""The first command that anybody runs: `crosstie up --demo`, from an empty folder to a live feed and back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx2
+import psutil
+import pytest
+from aiohttp import web
+
+from crosstie.db.embedded import state
+from crosstie.installation import held
+from crosstie.settings import Settings
+from tests.parts.command import Command
+from tests.receiver import Received, Receiver
+
+pytestmark = pytest.mark.timeout(240)
+SECONDS = 90
+
+
+class Running:
+    """One `crosstie up --demo`, with what it has printed so far."""
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self.url = f"http://127.0.0.1:{command.environ['CROSSTIE_PORT']}"
+        self.process = command.start("up", "--demo")
+        self.lines: list[str] = []
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as stream:
+            self.lines.extend(iter(stream.readline, ""))
+
+    def until(self, true: Callable[[], Any], what: str) -> Any:
+        """What `true` answers, once that is something."""
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            try:
+                found = true()
+            except httpx2.HTTPError:
+                found = None
+            if found:
+                return found
+            time.sleep(0.1)
+        raise TimeoutError(f"{what}: " + "".join(self.lines[-30:]))
+
+    def says(self, words: str) -> str:
+        """The line with these words, once it is printed."""
+        return str(self.until(lambda: next((line for line in self.lines if words in line), None), words))
+
+    @property
+    def demo(self) -> dict[str, Any]:
+        """What demo.json holds."""
+        return dict(json.loads((self.command.home / "demo.json").read_text()))
+
+    def client(self) -> httpx2.Client:
+        """A client with the demo's key."""
+        return httpx2.Client(base_url=self.url, headers={"authorization": f"Bearer {self.demo['api_key']}"}, timeout=30)
+
+    def child(self, name: str) -> psutil.Process:
+        """The child that runs a command."""
+        children = psutil.Process(self.process.pid).children()
+        return next(each for each in children if "crosstie.cli" in each.cmdline() and name in each.cmdline())
+
+
+@contextmanager
+def up(command: Command) -> Iterator[Running]:
+    """`up --demo` until the end of the block, then Ctrl-C."""
+    running = Running(command)
+    try:
+        running.says("What happens from now on")
+        yield running
+    finally:
+        running.process.send_signal(signal.SIGINT)
+        running.process.wait(60)
+        running.reader.join(10)
+    if running.process.returncode != -signal.SIGKILL:
+        assert running.process.returncode == 0, running.lines
+
+
+def _command(home: Path) -> Command:
+    home.mkdir(exist_ok=True)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return Command(home, {"CROSSTIE_PORT": str(probe.getsockname()[1])})
+
+
+def _postgres(running: Running) -> psutil.Process:
+    """The embedded server, which lives on its own."""
+    sockets = psutil.net_connections("tcp")
+    listening = {each.laddr.port: each.pid for each in sockets if each.laddr and each.status == psutil.CONN_LISTEN}
+    dsn = running.command("config", "show", "-o", "json").one["database"]["superuser_dsn"]
+    pid = listening[int(dsn.rpartition(":")[2].partition("/")[0])]
+    assert pid is not None
+    return psutil.Process(pid)
+
+
+def test_from_nothing_to_a_live_feed_and_back(tmp_path: Path) -> None:
+    command = _command(tmp_path / "first")
+    with up(command) as running, up(_command(tmp_path / "second")) as beside:
+        _demo_is_as_promised(running)
+        assert beside.demo["api_key"] != running.demo["api_key"]
+        _what_happens_is_shown_and_delivered(running)
+        second = command("up")
+        assert (second.code, "already runs" in second.err) == (5, True)
+        _a_dead_child_comes_again(running)
+        postgres = _postgres(running)
+    assert not postgres.is_running()
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"{running.url}/livez")
+
+
+def test_after_a_crash_the_next_start_carries_on(tmp_path: Path) -> None:
+    command = _command(tmp_path / "home")
+    with up(command) as running:
+        before, count = running.demo, _count(running)
+        children = psutil.Process(running.process.pid).children(recursive=True)
+        own = [each for each in children if "crosstie.cli" in each.cmdline()]
+        postgres = _postgres(running)
+        running.process.kill()
+        psutil.wait_procs(own, timeout=20)
+        assert [each for each in own if each.is_running()] == []
+        assert postgres.is_running()
+    postgres.kill()
+    with up(command) as running:
+        assert running.demo == before
+        assert _count(running) == count
+        assert not any("Loaded" in line for line in running.lines)
+
+
+def _count(running: Running) -> int:
+    with running.client() as client:
+        return sum(len(client.get(f"/api/v1/{noun}?limit=200").json()["data"]) for noun in ("clients", "sites", "jobs"))
+
+
+def _demo_is_as_promised(running: Running) -> None:
+    demo = running.demo
+    assert demo.keys() == {"url", "admin", "tenant", "api_key"}
+    assert (demo["admin"].keys(), demo["tenant"].keys()) == ({"email", "password"}, {"id", "slug"})
+    assert demo["url"] == running.url
+    assert (running.command.home / "demo.json").stat().st_mode & 0o777 == 0o600
+    assert (running.command.home / "master.key").stat().st_mode & 0o777 == 0o600
+    printed = "".join(running.lines)
+    assert "is not whole" not in printed
+    assert all(each in printed for each in (demo["url"], demo["admin"]["password"], demo["api_key"]))
+    with running.client() as client:
+        assert len(client.get("/api/v1/jobs?limit=200").json()["data"]) >= 10
+        users = client.get("/api/v1/users").json()["data"]
+        assert {user["email"] for user in users} >= {demo["admin"]["email"]}
+
+
+def _what_happens_is_shown_and_delivered(running: Running) -> None:
+    with running.client() as client:
+        made = client.post("/api/v1/clients", json={"name": "Seen in the feed"})
+        running.says(made.json()["id"])
+        (endpoint,) = client.get("/api/v1/webhook-endpoints").json()["data"]
+    running.until(
+        lambda: any("client.created" in line and "delivered 204" in line for line in running.lines), "delivery"
+    )
+    sandbox = endpoint["url"].removesuffix("/hooks/demo")
+    (newest, *_) = httpx2.get(f"{sandbox}/deliveries").json()["data"]
+    assert (newest["event_type"], newest["signature"]) == ("client.created", "good")
+    assert newest["body"]["data"]["client_id"] == made.json()["id"]
+
+
+def _a_dead_child_comes_again(running: Running) -> None:
+    running.child("serve").kill()
+    running.says("ended with SIGKILL")
+    with running.client() as client:
+        running.until(lambda: client.get("/readyz").status_code == 200, "ready again")
+        assert client.post("/api/v1/clients", json={"name": "After the crash"}).status_code == 201
+
+
+def test_the_sandbox_fails_on_demand_and_what_failed_is_tried_again(tmp_path: Path) -> None:
+    with up(_command(tmp_path / "home")) as running, running.client() as client:
+        (endpoint,) = client.get("/api/v1/webhook-endpoints").json()["data"]
+        sandbox = endpoint["url"].removesuffix("/hooks/demo")
+        assert httpx2.post(f"{sandbox}/faults", json={"status": 503, "times": 1}).json()["status"] == 503
+        assert httpx2.post(f"{sandbox}/faults", json={"status": 99}).status_code == 422
+        assert httpx2.post(f"{sandbox}/faults", json={}, headers={"origin": "http://evil.example"}).status_code == 403
+        made = client.post("/api/v1/clients", json={"name": "<b>Once more</b>"}).json()
+
+        def tried() -> list[int]:
+            found = httpx2.get(f"{sandbox}/deliveries").json()["data"]
+            return [each["answered"] for each in found if each["body"]["data"].get("client_id") == made["id"]]
+
+        assert running.until(lambda: len(tried()) == 2 and tried(), "a second attempt") == [204, 503]
+        page = httpx2.get(sandbox).text
+        assert "&lt;b&gt;Once more" in page
+        assert "<b>Once more" not in page
+        forged = httpx2.post(endpoint["url"], json={"event_type": "client.created"})
+        assert forged.status_code == 401
+
+
+def test_what_is_under_way_is_finished_before_it_stops(tmp_path: Path, receiver: Receiver) -> None:
+    async def slowly(received: Received) -> web.Response:
+        await asyncio.sleep(3)
+        return web.Response(status=204)
+
+    receiver.answer = slowly
+    command = _command(tmp_path / "home")
+    with up(command) as running, running.client() as client:
+        hook = {"url": f"{receiver.url}/hook", "event_types": ["client.created"]}
+        endpoint = client.post("/api/v1/webhook-endpoints", json=hook).json()["id"]
+        client.post("/api/v1/clients", json={"name": "Under way"})
+        running.until(lambda: receiver.got, "the webhook")
+    with held(Settings(home=command.home), print):
+        assert asyncio.run(_deliveries(command.home, endpoint)) == [("delivered", 1)]
+    assert len(receiver.got) == 1
+
+
+async def _deliveries(home: Path, endpoint: str) -> list[tuple[str, int]]:
+    kept = state.read(home)
+    assert kept is not None
+    connection = await asyncpg.connect(kept.dsns().superuser)
+    try:
+        query = "SELECT status, attempts FROM deliveries WHERE endpoint_id = $1"
+        return [tuple(row) for row in await connection.fetch(query, UUID(endpoint))]
+    finally:
+        await connection.close()
+
+
+def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+    command = _command(tmp_path / "home")
+    with socket.create_server(("127.0.0.1", int(command.environ["CROSSTIE_PORT"]))):
+        done = command("up", seconds=90)
+    assert done.code == 5
+    assert "set CROSSTIE_PORT" in done.err
+    assert subprocess.run(["pgrep", "-f", str(command.home)], check=False, capture_output=True).stdout == b""

@@ -1,0 +1,78 @@
+"""The served OpenAPI against the running API: no 5xx, no undocumented answer, no answer that breaks its schema."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from random import sample
+
+import httpx2
+import pytest
+
+from tests.stage import Stage, Tenant
+
+CHECKS = (
+    "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
+    "response_schema_conformance", "negative_data_rejection", "unsupported_method", "allow_header_conformance",
+    "use_after_free", "ignored_auth",
+)  # fmt: skip
+#: operations of a short run, and its seconds
+FEW, SHORT = 8, 30
+
+
+def fuzz(url: str, key: str, folder: Path, *options: str) -> str:
+    """What the run printed. Fails the test where it found something."""
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")), "run", f"{url}/openapi.json" if url else "openapi.json",
+        "--header", f"Authorization: Bearer {key}", "--checks", ",".join(CHECKS), "--continue-on-failure",
+        "--no-color", *options,
+    ]  # fmt: skip
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout[-15_000:] + run.stderr[-3_000:]
+    return run.stdout
+
+
+#: with these a run could take away its own credential; they get one of their own
+DEADLY = ("api-keys.revoke", "api-keys.roll", "api-keys.update", "api-keys.delete")
+
+
+@pytest.mark.timeout(300)
+async def test_a_part_of_the_api_keeps_its_word(stage: Stage, tenant: Tenant, tmp_path: Path) -> None:
+    """A different part every time; the run's seed is printed where it fails."""
+    paths = httpx2.get(f"{stage.url}/openapi.json").json()["paths"]
+    ids = sorted({operation["operationId"] for methods in paths.values() for operation in methods.values()})
+    chosen = only(sample([id for id in ids if id not in DEADLY], FEW))
+    limits = ("--max-time", str(SHORT), "--phases", "examples,coverage,fuzzing")
+    printed = fuzz(stage.url, tenant.key, tmp_path, *chosen, *limits)
+    assert re.search(rf"{FEW} selected", printed), printed[-2000:]
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(1800)
+async def test_the_whole_api_keeps_its_word(stage: Stage, tenant: Tenant, tmp_path: Path) -> None:
+    phases = ("--phases", "examples,coverage,fuzzing,stateful")
+    without = [option for id in DEADLY for option in ("--exclude-operation-id", id)]
+    printed = fuzz(stage.url, tenant.key, tmp_path, *without, *phases, "--max-time", "900")
+    locked = re.search(r"Authentication failed: (\d+) operation", printed)
+    assert locked is None or int(locked[1]) < 10, "the run lost its credential"
+    sys.stdout.write(printed[-800:])
+    fuzz(stage.url, (await stage.tenant()).key, tmp_path, *only(DEADLY), *phases, "--max-time", "60")
+
+
+@pytest.mark.timeout(120)
+async def test_a_lie_is_found(stage: Stage, tenant: Tenant, tmp_path: Path) -> None:
+    document = httpx2.get(f"{stage.url}/openapi.json").json()
+    del document["paths"]["/api/v1/clients"]["get"]["responses"]["400"]
+    (tmp_path / "openapi.json").write_text(json.dumps(document))
+    limits = ("--url", stage.url, "--phases", "coverage", "--max-time", "20")
+    with pytest.raises(AssertionError, match="Undocumented status code"):
+        fuzz("", tenant.key, tmp_path, *only(["clients.list"]), *limits)
+
+
+def only(ids: Iterable[str]) -> list[str]:
+    """The options that narrow a run to operations."""
+    return [option for id in ids for option in ("--include-operation-id", id)]

@@ -1,0 +1,152 @@
+"""A sample of every noun that callers can make. A new noun is covered by the whole contract through one entry here."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+from PIL import Image
+
+Body = dict[str, Any]
+NUMBERS = itertools.count(1)
+
+
+@dataclass
+class World:
+    """A tenant with what samples refer to, made when it is first asked for."""
+
+    client: httpx2.AsyncClient
+    known: dict[str, Body] = field(default_factory=dict)
+
+    async def make(self, noun: str) -> httpx2.Response:
+        """A new record of a noun, by its sample."""
+        sample = SAMPLES[noun]
+        body = await sample.body(self)
+        if sample.file is not None:
+            part = {"file": (f"{noun}.bin", sample.file(), "application/octet-stream")}
+            return await self.client.post(f"/api/v1/{noun}", data=body, files=part)
+        return await self.client.post(f"/api/v1/{noun}", json=body)
+
+    async def some(self, noun: str) -> str:
+        """The id of a record of a noun that is there to be referred to."""
+        if noun not in self.known:
+            response = await self.make(noun)
+            assert response.status_code == 201, response.text
+            self.known[noun] = response.json()
+        return str(self.known[noun]["id"])
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How a record of a noun is made in tests, what may be changed in it, and what its moves must be given."""
+
+    body: Callable[[World], Awaitable[Body]]
+    change: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Body] = field(default_factory=dict)
+    file: Callable[[], bytes] | None = None
+
+
+def picture() -> bytes:
+    """A small picture, another one each time."""
+    file = io.BytesIO()
+    number = next(NUMBERS)
+    Image.new("RGB", (8, 8), (number % 256, number // 256 % 256, 7)).save(file, "PNG")
+    return file.getvalue()
+
+
+async def _client(world: World) -> Body:
+    return {"name": f"Client {next(NUMBERS)}", "email": "c@example.com", "external_ids": {"xero": "1"}}
+
+
+async def _site(world: World) -> Body:
+    return {"client_id": await world.some("clients"), "name": f"Site {next(NUMBERS)}", "street": "1 Main Road"}
+
+
+async def _user(world: World) -> Body:
+    return {"email": f"u{next(NUMBERS)}@example.com", "name": "Sipho", "role": "technician"}
+
+
+async def _job(world: World) -> Body:
+    return {"client_id": await world.some("clients"), "title": f"Job {next(NUMBERS)}", "due_at": "2030-01-01T00:00:00Z"}
+
+
+async def _quote(world: World) -> Body:
+    price = {"amount": "99.95", "currency": "ZAR"}
+    line = {"kind": "labour", "description": "Work", "quantity": "1.5", "unit_price": price, "tax_rate": "15"}
+    return {"job_id": await world.some("jobs"), "lines": [line], "title": f"Quote {next(NUMBERS)}"}
+
+
+async def _schedule(world: World) -> Body:
+    day, hour = divmod(next(NUMBERS), 23)
+    start = f"20{30 + day // 28 % 60}-05-{day % 28 + 1:02}T{hour:02}"
+    return {
+        "job_id": await world.some("jobs"),
+        "technician_id": await world.some("users"),
+        "starts_at": f"{start}:00:00Z",
+        "ends_at": f"{start}:30:00Z",
+    }
+
+
+async def _media(world: World) -> Body:
+    return {"job_id": await world.some("jobs"), "slot": "before", "caption": "A geyser"}
+
+
+async def _document(world: World) -> Body:
+    return {"job_id": await world.some("jobs"), "title": f"Report {next(NUMBERS)}", "kind": "report"}
+
+
+async def _certificate(world: World) -> Body:
+    return {
+        "job_id": await finished(world),
+        "document_id": await world.some("documents"),
+        "number": f"COC {next(NUMBERS)}",
+        "type": "electrical",
+        "signatory_registration": "IE 12345",
+        "expires_at": "2099-01-01T00:00:00Z",
+    }
+
+
+async def finished(world: World) -> str:
+    """The id of a job whose compliance is complete."""
+    if "finished" not in world.known:
+        job = (await world.make("jobs")).json()
+        for move in ("schedule", "start", "complete"):
+            await world.client.post(f"/api/v1/jobs/{job['id']}/{move}")
+        world.known["finished"] = job
+    return str(world.known["finished"]["id"])
+
+
+async def _payment(world: World) -> Body:
+    amount = {"amount": "1200.00", "currency": "ZAR"}
+    reference = f"pi_{next(NUMBERS)}"
+    return {"job_id": await world.some("jobs"), "amount": amount, "method": "card", "gateway_reference": reference}
+
+
+async def _endpoint(world: World) -> Body:
+    return {"url": f"https://example.com/{next(NUMBERS)}", "event_types": ["job.*"]}
+
+
+async def _key(world: World) -> Body:
+    return {"name": f"Key {next(NUMBERS)}", "scopes": ["jobs:read"]}
+
+
+SAMPLES: dict[str, Sample] = {
+    "clients": Sample(_client, {"name": "Another", "phone": "+27 44 000 0000"}),
+    "sites": Sample(_site, {"city": "Knysna", "latitude": "-34.0363"}),
+    "users": Sample(_user, {"name": "Another", "role": "owner"}),
+    "jobs": Sample(_job, {"title": "Another", "priority": "high"}),
+    "quotes": Sample(_quote, {"title": "Another"}, {"approve": {"approver": "Thandi"}, "decline": {"reason": "Dear"}}),
+    "schedules": Sample(_schedule, {"notes": "Ring the bell", "time_zone": "Africa/Nairobi"}),
+    "media": Sample(_media, {"caption": "Another", "slot": "after"}, file=picture),
+    "documents": Sample(_document, {"title": "Another"}, file=picture),
+    "certificates": Sample(_certificate, {"type": "gas"}, {"revoke": {"reason": "Wrong"}}),
+    "payments": Sample(_payment),
+    "webhook-endpoints": Sample(_endpoint, {"description": "Another"}),
+    "api-keys": Sample(_key, {"name": "Another"}),
+}
+#: nouns whose makers have a contract of their own, with the test that keeps it
+ELSEWHERE: dict[str, str] = {"event-types": "tests/integration/api"}

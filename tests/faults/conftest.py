@@ -1,0 +1,55 @@
+"""The rig of the fault runs: one cluster for all of them, processes and tenants per test."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.rig import Note, Rig, rigged
+
+FIGURES: list[str] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured stands below what was passed."""
+    for line in FIGURES:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Note:
+    """Keeps a figure of a test for the summary."""
+    return lambda name, figure: FIGURES.append(f"{request.node.name} {name}: {figure}")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Rig]:
+    """An installation of its own."""
+    home = Path(tempfile.mkdtemp(prefix="crosstie-faults-"))
+    with rigged(home) as found:
+        yield found
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def rig(cluster: Rig) -> Iterator[Rig]:
+    """The rig without any process."""
+    cluster.close()
+    cluster.crashes.clear()
+    cluster.fallen.clear()
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+async def served(cluster: Rig) -> Rig:
+    """The rig with API and worker in one process, which the next test may find still running."""
+    if list(cluster.children) != ["both"] or cluster.children["both"].handle.poll() is not None:
+        cluster.close()
+        cluster.start("both", "both")
+        await cluster.ready()
+    return cluster

@@ -1,0 +1,152 @@
+"""Two APIs and two workers over one database are one installation: limits, order, fences and goodbyes hold."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections import Counter
+
+import httpx2
+import pytest
+from aiohttp import web
+
+from tests.faults.firm import firm, hook, job
+from tests.faults.rig import Rig, open_type
+from tests.receiver import Received, Receiver
+
+#: a busy machine may take long to start processes
+pytestmark = pytest.mark.timeout(240)
+
+
+async def pair(rig: Rig) -> None:
+    """Two APIs, two workers; each worker knows of the other."""
+    for name, role in (("api-1", "api"), ("api-2", "api"), ("worker-1", "worker"), ("worker-2", "worker")):
+        rig.start(name, role)  # type: ignore[arg-type]
+    await rig.ready()
+    await rig.until("SELECT count(*) > 1 FROM workers WHERE seen_at > now() - interval '8 seconds'")
+    await asyncio.sleep(5)  # a beat later both count both
+
+
+async def events(client: object, count: int, lanes: int) -> None:
+    """So many events of an outsider, over so many subjects in turn."""
+    name, example = open_type()
+    made = [
+        {"event_id": f"e{n}", "event_type": name, "data": example, "subject": {"type": "lane", "id": f"l{n % lanes}"}}
+        for n in range(count)
+    ]
+    for start in range(0, count, 500):
+        answer = await client.post("/api/v1/events/batch", json={"events": made[start : start + 500]})  # type: ignore[attr-defined]
+        assert answer.json()["accepted"] == len(made[start : start + 500]), answer.text
+
+
+class Watch:
+    """An answer that takes its time, and how many were given at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.under_way: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self.times: dict[str, list[float]] = {}
+
+    async def __call__(self, got: Received) -> web.Response:
+        self.times.setdefault(got.path, []).append(time.monotonic())
+        self.under_way[got.path] += 1
+        self.most[got.path] = max(self.most[got.path], self.under_way[got.path])
+        await asyncio.sleep(self.seconds)
+        self.under_way[got.path] -= 1
+        return web.Response(status=204)
+
+
+async def test_limits_and_order_hold_for_the_installation(rig: Rig, receiver: Receiver) -> None:
+    await pair(rig)
+    receiver.answer = watch = Watch(0.05)
+    async with firm(rig) as (tenant, client, _):
+        types = [open_type()[0]]
+        await hook(client, f"{receiver.url}/narrow", event_types=types, max_in_flight=5)
+        await hook(client, f"{receiver.url}/single", event_types=types, max_in_flight=1)
+        await hook(client, f"{receiver.url}/ordered", event_types=types, ordering="subject")
+        limit = {"requests": 15, "seconds": 1}
+        await hook(client, f"{receiver.url}/limited", event_types=types, rate_limit=limit)
+        await events(client, 60, lanes=6)
+        await rig.drained([tenant], 40)
+    paths = {path: [got for got in receiver.got if got.path == path] for path in watch.times}
+    every = ("/narrow", "/single", "/ordered", "/limited")
+    assert {path: len({got.envelope["event_id"] for got in paths[path]}) for path in every} == dict.fromkeys(every, 60)
+    assert len(receiver.got) == 4 * 60, "something was sent twice"
+    assert 3 < watch.most["/narrow"] <= 5, "more than one share, and not more than all"
+    assert watch.most["/single"] == 1
+    times = watch.times["/limited"]
+    # what was claimed within one span arrives within it, give or take what a busy machine adds
+    assert max(sum(t <= other < t + 0.9 for other in times) for t in times) <= 15
+    lanes: dict[str, list[int]] = {}
+    for got in paths["/ordered"]:
+        lanes.setdefault(got.envelope["subject"]["id"], []).append(got.envelope["sequence"])
+    assert all(seen == sorted(seen) for seen in lanes.values()), lanes
+    assert {len(seen) for seen in lanes.values()} == {10}
+
+
+async def test_a_drained_process_leaves_nothing_to_be_sent_twice(rig: Rig, receiver: Receiver) -> None:
+    """SIGTERM of a worker and of API and worker in one, under load."""
+    rig.start("both", "both")
+    rig.start("worker", "worker")
+    await rig.ready()
+    receiver.answer = watch = Watch(0.3)
+    async with firm(rig) as (tenant, client, client_id):
+        await hook(client, receiver.url, event_types=["job.created"])
+        await hook(client, f"{receiver.url}/ordered", event_types=["job.created"], ordering="subject")
+        rig.start("api", "api")
+        await rig.ready("api")
+        making = asyncio.create_task(_jobs(rig, client.headers["authorization"], client_id))
+        for name in ("worker", "both"):
+            await asyncio.sleep(1.5)
+            child = await asyncio.to_thread(rig.signal, name, signal.SIGTERM)
+            assert child.handle.returncode == 0, rig.last_words()
+            rig.start(child.name, child.role, child.port)
+            await rig.ready()
+        making.cancel()
+        await asyncio.sleep(0.5)  # what was asked for may still be done
+        await rig.drained([tenant], 30)
+        jobs = await rig.ask("SELECT count(*) FROM jobs WHERE tenant_id = $1", tenant.id)
+    got = Counter((got.path, got.envelope["data"]["job_id"]) for got in receiver.got)
+    assert set(got.values()) == {1}
+    assert len(got) == 2 * jobs
+    assert watch.most
+
+
+async def _jobs(rig: Rig, authorization: str, client_id: str) -> None:
+    url = f"http://127.0.0.1:{rig.children['api'].port}"
+    async with httpx2.AsyncClient(base_url=url, headers={"authorization": authorization}) as client:
+        while True:
+            await asyncio.gather(*(job(client, client_id) for _ in range(4)))
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.proof
+async def test_a_frozen_worker_writes_no_result_and_sends_nothing_it_lost(rig: Rig, receiver: Receiver) -> None:
+    """Frozen for longer than its leases last; then it thaws beside the worker that took over."""
+    rig.start("api", "api")
+    rig.start("frozen", "worker")
+    await rig.ready()
+    receiver.answer = Watch(1.0)
+    async with firm(rig) as (tenant, client, client_id):
+        await hook(client, receiver.url, event_types=["job.created"], max_in_flight=4)
+        for _ in range(12):
+            await job(client, client_id)
+        await receiver.wait(4)
+        rig.signal("frozen", signal.SIGSTOP)  # four are under way, four wait in its memory
+        rig.start("worker", "worker")
+        await asyncio.sleep(26)
+        await rig.drained([tenant], 20)
+        before = len(receiver.got)
+        rows = "SELECT count(*) FROM attempts WHERE tenant_id = $1"
+        noted = await rig.ask(rows, tenant.id)
+        rig.signal("frozen", signal.SIGCONT)
+        await asyncio.sleep(6)
+        assert await rig.ask(rows, tenant.id) == noted
+        assert len(receiver.got) == before
+        got = Counter(got.envelope["data"]["job_id"] for got in receiver.got)
+        assert len(got) == 12
+        assert sum(count - 1 for count in got.values()) <= 4, "only what was under way may come twice"
+        await job(client, client_id)
+        await receiver.wait(before + 1)

@@ -1,0 +1,118 @@
+"""API keys and tenants, from outside: what a credential may do, and how quickly it may do it no more."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from crosstie.access import tenant as tenants
+from crosstie.app import opened
+from crosstie.kit import ids
+from tests.receiver import Receiver
+from tests.stage import Stage, Tenant
+
+
+async def make(client: httpx2.AsyncClient, **fields: Any) -> dict[str, Any]:
+    answer = await client.post("/api/v1/api-keys", json={"name": "a key", "scopes": ["jobs:read"]} | fields)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def status(tenant: Tenant, key: str, path: str = "/api/v1/jobs") -> int:
+    async with httpx2.AsyncClient(base_url=tenant.url, headers={"x-api-key": key}) as caller:
+        return (await caller.get(path)).status_code
+
+
+async def becomes(tenant: Tenant, key: str, wanted: int, seconds: float = 5) -> None:
+    """Return when the key gets this status; CONTRACT §3 gives a revocation 5 s."""
+    for _ in range(int(seconds * 5)):
+        if await status(tenant, key) == wanted:
+            return
+        await asyncio.sleep(0.2)
+    raise AssertionError(f"still {await status(tenant, key)} after {seconds} s")
+
+
+async def test_form_and_scopes(client: httpx2.AsyncClient, tenant: Tenant) -> None:
+    made = await make(client)
+    assert made["key"].startswith("ct_live_")
+    assert ids.checked(made["key"])
+    assert made["key"].endswith(made["last4"])
+    assert await status(tenant, made["key"]) == 200
+    assert await status(tenant, made["key"], "/api/v1/clients") == 403
+    shown = (await client.get(f"/api/v1/api-keys/{made['id']}")).text
+    assert made["key"] not in shown
+    assert "hash" not in shown
+
+
+@pytest.mark.parametrize("change", ["cut", "swap", "other"])
+async def test_wrong_keys_are_one_401(client: httpx2.AsyncClient, tenant: Tenant, change: str) -> None:
+    key = (await make(client))["key"]
+    wrong = {"cut": key[:-1], "swap": key[:12] + key[13] + key[12] + key[14:], "other": ids.token("ct_live")}[change]
+    async with httpx2.AsyncClient(base_url=tenant.url, headers={"authorization": f"Bearer {wrong}"}) as caller:
+        answer = await caller.get("/api/v1/jobs")
+    if wrong != key:
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_nobody_gives_away_what_he_has_not(client: httpx2.AsyncClient, tenant: Tenant) -> None:
+    giver = (await make(client, scopes=["api-keys:write", "jobs:read"]))["key"]
+    async with httpx2.AsyncClient(base_url=tenant.url, headers={"x-api-key": giver}) as caller:
+        more = await caller.post("/api/v1/api-keys", json={"name": "more", "scopes": ["jobs:write"]})
+        same = await caller.post("/api/v1/api-keys", json={"name": "same", "scopes": ["jobs:read"]})
+    assert (more.status_code, same.status_code) == (403, 201)
+
+
+async def test_unknown_scopes_and_addresses_are_refused(client: httpx2.AsyncClient) -> None:
+    answer = await client.post("/api/v1/api-keys", json={"name": "x", "scopes": ["jobs:fly"]})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/scopes")
+    answer = await client.post("/api/v1/api-keys", json={"name": "x", "scopes": ["*"], "ips": ["1.2.3.4", "x"]})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/ips/1")
+
+
+async def test_addresses_and_expiry(client: httpx2.AsyncClient, tenant: Tenant) -> None:
+    assert await status(tenant, (await make(client, ips=["10.0.0.0/8"]))["key"]) == 403
+    assert await status(tenant, (await make(client, ips=["127.0.0.0/8"]))["key"]) == 200
+    soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    await becomes(tenant, (await make(client, expires_at=soon))["key"], 401)
+
+
+async def test_revoked_within_seconds(client: httpx2.AsyncClient, tenant: Tenant) -> None:
+    made = await make(client)
+    assert await status(tenant, made["key"]) == 200
+    assert (await client.post(f"/api/v1/api-keys/{made['id']}/revoke")).status_code == 200
+    await becomes(tenant, made["key"], 401)
+
+
+async def test_roll_overlaps(client: httpx2.AsyncClient, tenant: Tenant) -> None:
+    made = await make(client)
+    rolled = (await client.post(f"/api/v1/api-keys/{made['id']}/roll", json={"overlap_seconds": 2})).json()
+    assert rolled["key"] != made["key"]
+    assert await status(tenant, made["key"]) == 200
+    assert await status(tenant, rolled["key"]) == 200
+    await becomes(tenant, made["key"], 401, seconds=8)
+    assert await status(tenant, rolled["key"]) == 200
+
+
+async def test_a_suspended_tenant_waits_and_loses_nothing(
+    stage: Stage, client: httpx2.AsyncClient, tenant: Tenant, receiver: Receiver
+) -> None:
+    endpoint = await client.post("/api/v1/webhook-endpoints", json={"url": receiver.url, "event_types": ["client.*"]})
+    assert endpoint.status_code == 201, endpoint.text
+    async with opened(stage.settings, stage.dsns, work=False, name="test") as process:
+        await tenants.set_status(process.log.app, tenant.id, "suspended")
+        await becomes(tenant, tenant.key, 403)
+        answer = await client.post("/api/v1/clients", json={"name": "Thandi"})
+        assert answer.json()["code"] == "tenant_suspended"
+        # what was committed before the others knew waits
+        async with process.log.unit(tenant.id) as unit:
+            unit.append("client.created", {"client_id": "01936f0e-8c1a-7b5e-9c3d-2f6a1b4c5d6e"}, ("client", "x"))
+        await asyncio.sleep(3)
+        assert receiver.of("client.created") == []
+        await tenants.set_status(process.log.app, tenant.id, "active")
+    await receiver.wait(1, "client.created")
+    await becomes(tenant, tenant.key, 200)

@@ -1,0 +1,134 @@
+"""Quotas of credentials, counted for the whole installation; and who is believed to be the caller."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import asyncpg
+import httpx2
+import pytest
+
+from crosstie.access.limit import BLOCKS, Meter
+from crosstie.db import engine
+from crosstie.errors import TooManyRequests
+from crosstie.log.event import Actor
+from tests.integration.api.conftest import Serving
+from tests.integration.api.test_conventions import refused
+from tests.stage import Stage, Tenant
+
+
+async def test_every_answer_says_where_the_credential_stands(client: httpx2.AsyncClient) -> None:
+    answers = [await client.get("/api/v1/clients") for _ in range(3)]
+    quota = int(answers[0].headers["x-ratelimit-limit"])
+    left = [int(answer.headers["x-ratelimit-remaining"]) for answer in answers]
+    assert left == sorted(left, reverse=True) and 0 < left[-1] < quota  # noqa: PT018  # one thought
+    assert answers[0].headers["ratelimit-policy"] == f'"api";q={quota};w=60'
+    assert answers[0].headers["ratelimit"].startswith('"api";r=')
+    assert 0 < int(answers[0].headers["x-ratelimit-reset"]) <= 60
+    refusal = await client.get("/api/v1/clients/nothing")
+    assert refusal.status_code == 404 and "ratelimit" in refusal.headers  # noqa: PT018
+
+
+async def take(meter: Meter, tenant: Tenant, times: int) -> int:
+    """How many of so many requests were let through."""
+    passed = 0
+    for _ in range(times):
+        try:
+            await meter.take(tenant.id, Actor("api_key", "k"), "api")
+            passed += 1
+        except TooManyRequests:
+            pass
+    return passed
+
+
+async def steady() -> None:
+    """Return where the window of a minute will not end for a while."""
+    if time.time() % 60 > 50:
+        await asyncio.sleep(60.1 - time.time() % 60)
+
+
+@pytest.fixture
+async def pool(stage: Stage) -> AsyncIterator[asyncpg.Pool]:
+    found = await engine.pool(stage.dsns.app, size=2, name="test")
+    yield found
+    await found.close()
+
+
+async def test_two_processes_share_one_quota(tenant: Tenant, pool: asyncpg.Pool) -> None:
+    await steady()
+    first, second = Meter(pool, {"api": 200}), Meter(pool, {"api": 200})
+    passed = await asyncio.gather(take(first, tenant, 300), take(second, tenant, 300))
+    assert 200 - 2 * BLOCKS <= sum(passed) <= 200 + 2 * (200 // BLOCKS)
+
+
+async def test_one_process_keeps_the_quota_exactly(tenant: Tenant, pool: asyncpg.Pool) -> None:
+    await steady()
+    for quota in (1, 7, 20, 100):
+        meter = Meter(pool, {"api": quota})
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute(f"SELECT set_config('app.tenant', '{tenant.id}', true)")
+            await connection.execute("DELETE FROM quotas")
+        assert await take(meter, tenant, quota + 30) == quota
+
+
+async def test_the_database_is_asked_once_per_block(tenant: Tenant, pool: asyncpg.Pool) -> None:
+    await steady()
+    await take(Meter(pool, {"api": 2000}), tenant, 500)
+    await asyncio.sleep(0.2)
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"SELECT set_config('app.tenant', '{tenant.id}', true)")
+        taken = await connection.fetchval("SELECT taken FROM quotas")
+    assert 500 <= taken <= 500 + 2 * (2000 // BLOCKS)
+
+
+async def test_a_quota_that_is_used_up_is_429(serving: Serving, tenant: Tenant) -> None:
+    await steady()
+    headers = {"x-api-key": tenant.key}
+    async with serving(rate_limit=20) as url, httpx2.AsyncClient(base_url=url, headers=headers) as client:
+        answers = [await client.get("/api/v1/clients") for _ in range(25)]
+        assert [answer.status_code for answer in answers] == [200] * 20 + [429] * 5
+        refused(answers[-1], 429, "too_many_requests")
+        assert answers[-1].headers["retry-after"] == answers[-1].headers["x-ratelimit-reset"]
+        assert answers[-1].headers["x-ratelimit-remaining"] == "0"
+        event = {"event_id": "e", "event_type": "projects.budget.updated", "data": {"project_id": "p"}}
+        assert (await client.post("/api/v1/events", json=event)).status_code == 202, "events have a quota of their own"
+
+
+async def test_addresses_of_keys_behind_proxies(serving: Serving, client: httpx2.AsyncClient) -> None:
+    made = await client.post("/api/v1/api-keys", json={"name": "k", "scopes": ["*"], "ips": ["203.0.113.0/24"]})
+    headers = {"x-api-key": made.json()["key"]}
+
+    async def status(url: str, forwarded: str | None) -> int:
+        more = {"x-forwarded-for": forwarded} if forwarded else {}
+        async with httpx2.AsyncClient(base_url=url, headers=headers | more) as caller:
+            return (await caller.get("/api/v1/clients")).status_code
+
+    direct = str(client.base_url)
+    assert await status(direct, None) == 403
+    assert await status(direct, "203.0.113.7") == 403, "nobody is trusted unless named"
+    async with serving(trusted_proxies=("127.0.0.0/8", "10.0.0.0/8")) as url:
+        assert await status(url, "203.0.113.7") == 200
+        assert await status(url, "203.0.113.7, 10.1.2.3") == 200
+        assert await status(url, "203.0.113.7, 198.51.100.1") == 403, "the nearest that is not trusted is the caller"
+        assert await status(url, "203.0.113.7, nonsense") == 403
+        assert await status(url, "[203.0.113.7]:1234") == 200
+
+
+async def test_cors_for_named_origins(serving: Serving, tenant: Tenant) -> None:
+    headers = {"x-api-key": tenant.key, "origin": "https://app.example"}
+    async with serving(cors_origins=("https://app.example",)) as url, httpx2.AsyncClient(base_url=url) as client:
+        answer = await client.get("/api/v1/clients", headers=headers)
+        assert answer.headers["access-control-allow-origin"] == "https://app.example"
+        assert answer.headers["vary"] == "Origin"
+        assert "access-control-allow-credentials" not in answer.headers
+        asked = {"origin": "https://app.example", "access-control-request-method": "PATCH"}
+        preflight = await client.options("/api/v1/clients", headers=asked)
+        assert preflight.status_code == 204
+        assert "PATCH" in preflight.headers["access-control-allow-methods"]
+        assert preflight.headers["access-control-allow-origin"] == "https://app.example"
+        other = await client.get("/api/v1/clients", headers=headers | {"origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in other.headers
+        problem = await client.get("/api/v1/clients", headers={"origin": "https://app.example"})
+        assert (problem.status_code, problem.headers["access-control-allow-origin"]) == (401, "https://app.example")
