@@ -14,6 +14,8 @@ UV_SYSTEM_CERTS ?= 1
 UV_HTTP_TIMEOUT ?= 60
 export UV_SYSTEM_CERTS UV_HTTP_TIMEOUT
 fetch = $(BIN)/uv pip install -q --python $(BIN)/python $(1) || $(BIN)/python -m pip install -q $(1)
+# Without bytecode every start takes three times as long, and PYTHONDONTWRITEBYTECODE may keep a start from writing it.
+compile = $(BIN)/python -m compileall -q -j 0 $(1) || true
 
 .PHONY: help install up test proof check spec bench lock
 
@@ -21,11 +23,13 @@ help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST)
 
 install: .venv/runtime.stamp  ## the product and what it needs, into .venv
+	@$(call compile,src migrations)
 
 up: install  ## run Crosstie with a demo tenant
 	@exec $(BIN)/crosstie up --demo
 
 test: .venv/test.stamp  ## every test in its short form
+	@$(call compile,src migrations tests)
 	$(BIN)/pytest -m 'not proof' $(TESTS)
 
 proof: .venv/test.stamp  ## the long forms of fault, fuzz and load runs
@@ -57,11 +61,13 @@ bench: .venv/test.stamp  ## every figure, as a ratio against a bare reference of
 	@echo "Installing Crosstie into .venv"
 	@$(call fetch,--require-hashes -r requirements/runtime.lock)
 	@$(call fetch,--no-deps --no-build-isolation -e .)
+	@$(call compile,.venv/lib)
 	@touch $@
 
 .venv/test.stamp: .venv/runtime.stamp requirements/test.lock
 	@echo "Installing what tests need into .venv"
 	@$(call fetch,--require-hashes -r requirements/test.lock)
+	@$(call compile,.venv/lib)
 	@touch $@
 
 # Locks hold names, versions and hashes only, no addresses, so that they work behind any mirror.
