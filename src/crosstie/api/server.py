@@ -82,7 +82,7 @@ def build(log: Log, ingest: Ingest, tokens: Tokens, figures: Figures, terms: Ter
     async def authenticate(request: Request) -> Grant:
         header = request.headers.get("authorization", "")
         token = header[7:].strip() if header[:7].lower() == "bearer " else request.headers.get("x-api-key")
-        return await tokens.grant(token, proxies.client(request))
+        return await tokens.grant(token, proxies.client(request), request.headers.get("x-tenant-id"))
 
     address = terms.public_url
     docs = f"{address}/docs/errors"
