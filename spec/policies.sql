@@ -298,6 +298,22 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON outbox TO crosstie_app;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox TO crosstie_worker;
 
+ALTER TABLE outlets ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE outlets FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON outlets TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON outlets TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON outlets FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON outlets TO crosstie_app;
+
 ALTER TABLE quotas ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE quotas FORCE ROW LEVEL SECURITY;
@@ -351,6 +367,22 @@ REVOKE ALL ON rates FROM crosstie_app, crosstie_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON rates TO crosstie_app;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON rates TO crosstie_worker;
+
+ALTER TABLE roles ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE roles FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON roles TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON roles TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON roles FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON roles TO crosstie_app;
 
 ALTER TABLE route_versions ENABLE ROW LEVEL SECURITY;
 
@@ -411,6 +443,14 @@ REVOKE ALL ON tenants FROM crosstie_app, crosstie_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tenants TO crosstie_app;
 
 GRANT SELECT ON tenants TO crosstie_worker;
+
+ALTER TABLE throttles ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE throttles FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON throttles TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
 
 ALTER TABLE timeline_entries ENABLE ROW LEVEL SECURITY;
 
@@ -473,6 +513,22 @@ ALTER TABLE workers FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner ON workers TO crosstie_owner
   USING ((SELECT current_setting('app.owner', true) = 'on'))
   WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+ALTER TABLE sessions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE sessions FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON sessions TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON sessions TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON sessions FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO crosstie_app;
 
 ALTER TABLE sites ENABLE ROW LEVEL SECURITY;
 
@@ -972,13 +1028,74 @@ BEGIN
   RETURN QUERY SELECT id, slug, name, status, sandbox FROM tenants;
 END $$;
 
--- The one change that a timeline allows: personal fields of what it kept about one subject become null.
-
 REVOKE ALL ON FUNCTION tenant_list() FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION tenant_list() TO crosstie_app;
 
 GRANT EXECUTE ON FUNCTION tenant_list() TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION session_find(digest bytea) RETURNS uuid
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN (SELECT s.tenant_id FROM sessions s WHERE s.hash = digest);
+END $$;
+
+REVOKE ALL ON FUNCTION session_find(bytea) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION session_find(bytea) TO crosstie_app;
+
+CREATE OR REPLACE FUNCTION user_find(address text, firm text) RETURNS TABLE (tenant_id uuid, id uuid, password_hash text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT u.tenant_id, u.id, u.password_hash FROM users u
+    JOIN tenants t ON t.tenant_id = u.tenant_id AND t.id = u.tenant_id
+    WHERE u.email = address AND (firm = '' OR t.slug = firm) AND u.password_hash IS NOT NULL LIMIT 2;
+END $$;
+
+REVOKE ALL ON FUNCTION user_find(text, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION user_find(text, text) TO crosstie_app;
+
+CREATE OR REPLACE FUNCTION throttle_take(keys bytea[], most integer[], seconds integer[]) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE wait integer;
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  DELETE FROM throttles WHERE key IN (SELECT key FROM throttles WHERE until < now() LIMIT 10 FOR UPDATE SKIP LOCKED);
+  WITH given AS (SELECT * FROM unnest(keys, most, seconds) AS g (key, most, seconds) ORDER BY 1), counted AS (
+    INSERT INTO throttles AS t (key, taken, until)
+      SELECT g.key, 1, now() + make_interval(secs => g.seconds) FROM given g
+    ON CONFLICT (key) DO UPDATE SET taken = CASE WHEN t.until < now() THEN 1 ELSE t.taken + 1 END,
+      until = CASE WHEN t.until < now() THEN excluded.until ELSE t.until END
+    RETURNING key, taken, until)
+  SELECT coalesce(max(ceil(extract(epoch FROM c.until - now())))::integer, 0) INTO wait
+    FROM counted c JOIN given g USING (key) WHERE c.taken > g.most;
+  RETURN wait;
+END $$;
+
+REVOKE ALL ON FUNCTION throttle_take(bytea[], integer[], integer[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION throttle_take(bytea[], integer[], integer[]) TO crosstie_app;
+
+CREATE OR REPLACE FUNCTION throttle_clear(keys bytea[], refunded bytea) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  DELETE FROM throttles WHERE key = ANY (keys);
+  UPDATE throttles SET taken = taken - 1 WHERE key = refunded AND taken > 0;
+END $$;
+
+-- The one change that a timeline allows: personal fields of what it kept about one subject become null.
+
+REVOKE ALL ON FUNCTION throttle_clear(bytea[], bytea) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION throttle_clear(bytea[], bytea) TO crosstie_app;
 
 CREATE OR REPLACE FUNCTION timeline_blank(kind text, subject text, names text[]) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp

@@ -322,6 +322,27 @@ def upgrade() -> None:
         postgresql_where=sa.text("lane IS NOT NULL"),
     )
     op.create_table(
+        "outlets",
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("time_zone", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("external_ids", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("status IN ('open', 'closed')", name=op.f("ck_outlets_status")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_outlets")),
+        sa.UniqueConstraint("tenant_id", "code", name="uq_outlets_code"),
+    )
+    op.create_index("ix_outlets_code", "outlets", ["tenant_id", "code", "id"], unique=False)
+    op.create_index("ix_outlets_created_at", "outlets", ["tenant_id", "created_at", "id"], unique=False)
+    op.create_index("ix_outlets_name", "outlets", ["tenant_id", "name", "id"], unique=False)
+    op.create_index("ix_outlets_status", "outlets", ["tenant_id", "status", "created_at", "id"], unique=False)
+    op.create_table(
         "quotas",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("principal", sa.Text(), nullable=False),
@@ -361,6 +382,22 @@ def upgrade() -> None:
         info={"reach": "batch"},
     )
     op.create_table(
+        "roles",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("scopes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("built_in", sa.Boolean(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_roles")),
+        sa.UniqueConstraint("tenant_id", "name", name="uq_roles_name"),
+    )
+    op.create_index("ix_roles_created_at", "roles", ["tenant_id", "created_at", "id"], unique=False)
+    op.create_index("ix_roles_name", "roles", ["tenant_id", "name", "id"], unique=False)
+    op.create_table(
         "route_versions",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
@@ -385,18 +422,32 @@ def upgrade() -> None:
         sa.Column("time_zone", sa.Text(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("locale", sa.Text(), nullable=False),
+        sa.Column("second_factor", sa.Text(), nullable=False),
+        sa.Column("identity_issuer", sa.Text(), nullable=True),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("locale IN ('en', 'ar')", name=op.f("ck_tenants_locale")),
+        sa.CheckConstraint(
+            "second_factor IN ('required_of_admins', 'required', 'optional')", name=op.f("ck_tenants_second_factor")
+        ),
         sa.CheckConstraint("status IN ('active', 'suspended')", name=op.f("ck_tenants_status")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_tenants")),
         info={"reach": "batch", "batch": "SELECT"},
     )
     op.create_index("ix_tenants_created_at", "tenants", ["tenant_id", "created_at", "id"], unique=False)
     op.create_index("uq_tenants_slug", "tenants", ["slug"], unique=True)
+    op.create_table(
+        "throttles",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("taken", sa.Integer(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_throttles")),
+        info={"reach": "closed"},
+    )
+    op.create_index(op.f("ix_throttles_until"), "throttles", ["until"], unique=False)
     op.create_table(
         "timeline_entries",
         sa.Column("job_id", sa.Uuid(), nullable=False),
@@ -430,25 +481,32 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("phone", sa.Text(), nullable=True),
         sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("further_roles", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("outlet_ids", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("issuer", sa.Text(), nullable=True),
+        sa.Column("subject", sa.Text(), nullable=True),
         sa.Column("password_hash", sa.Text(), nullable=True),
+        sa.Column("invited_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("totp", sa.LargeBinary(), nullable=True),
+        sa.Column("totp_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("totp_step", sa.BigInteger(), nullable=True),
+        sa.Column("recovery", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint(
-            "role IN ('owner', 'technician', 'client', 'estate_manager', 'supplier', 'insurer', 'admin')",
-            name=op.f("ck_users_role"),
-        ),
         sa.CheckConstraint("status IN ('active', 'suspended')", name=op.f("ck_users_status")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_users")),
         sa.UniqueConstraint("tenant_id", "email", name="uq_users_email"),
+        sa.UniqueConstraint("tenant_id", "issuer", "subject", name="uq_users_issuer_subject"),
     )
     op.create_index("ix_users_created_at", "users", ["tenant_id", "created_at", "id"], unique=False)
     op.create_index("ix_users_email", "users", ["tenant_id", "email", "id"], unique=False)
     op.create_index("ix_users_name", "users", ["tenant_id", "name", "id"], unique=False)
     op.create_index("ix_users_role", "users", ["tenant_id", "role", "created_at", "id"], unique=False)
+    op.create_index("ix_users_sign_in", "users", ["email"], unique=False)
     op.create_index("ix_users_status", "users", ["tenant_id", "status", "created_at", "id"], unique=False)
     op.create_table(
         "webhook_endpoints",
@@ -498,6 +556,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
         info={"reach": "closed"},
     )
+    op.create_table(
+        "sessions",
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("methods", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("authenticated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ip", sa.Text(), nullable=True),
+        sa.Column("agent", sa.Text(), nullable=True),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"], name="fk_sessions_user_id"),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_sessions")),
+    )
+    op.create_index("ix_sessions_created_at", "sessions", ["tenant_id", "created_at", "id"], unique=False)
+    op.create_index(op.f("ix_sessions_hash"), "sessions", ["hash"], unique=False)
+    op.create_index("ix_sessions_user_id", "sessions", ["tenant_id", "user_id", "created_at", "id"], unique=False)
     op.create_table(
         "sites",
         sa.Column("client_id", sa.Uuid(), nullable=False),

@@ -6,8 +6,8 @@
     └── Problem                         an answer of RFC 9457 to a caller
         ├── BadRequest          400     ├── InvalidCursor  ├── MalformedJson  ├── UnknownParameter
         ├── Unauthorized        401
-        ├── Forbidden           403     ├── EventTypeReserved  ├── InsufficientScope  ├── LinkExpired
-        │                               ├── TenantSuspended
+        ├── Forbidden           403     ├── EventTypeReserved  ├── IdentityElsewhere  ├── InsufficientScope
+        │                               ├── LinkExpired  ├── TenantSuspended
         ├── NotFound            404
         ├── MethodNotAllowed    405
         ├── NotAcceptable       406
@@ -130,6 +130,12 @@ class Forbidden(Problem):
 
     status = 403
     code = "forbidden"
+
+
+class IdentityElsewhere(Forbidden):
+    """The tenant's people are kept by an issuer elsewhere."""
+
+    code = "identity_elsewhere"
 
 
 class InsufficientScope(Forbidden):

@@ -24,3 +24,52 @@ BEGIN
   PERFORM set_config('app.owner', 'on', true);
   RETURN QUERY SELECT id, slug, name, status, sandbox FROM tenants;
 END $$;
+
+-- for: app
+CREATE OR REPLACE FUNCTION session_find(digest bytea) RETURNS uuid
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN (SELECT s.tenant_id FROM sessions s WHERE s.hash = digest);
+END $$;
+
+-- for: app
+CREATE OR REPLACE FUNCTION user_find(address text, firm text) RETURNS TABLE (tenant_id uuid, id uuid, password_hash text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT u.tenant_id, u.id, u.password_hash FROM users u
+    JOIN tenants t ON t.tenant_id = u.tenant_id AND t.id = u.tenant_id
+    WHERE u.email = address AND (firm = '' OR t.slug = firm) AND u.password_hash IS NOT NULL LIMIT 2;
+END $$;
+
+-- for: app
+CREATE OR REPLACE FUNCTION throttle_take(keys bytea[], most integer[], seconds integer[]) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE wait integer;
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  DELETE FROM throttles WHERE key IN (SELECT key FROM throttles WHERE until < now() LIMIT 10 FOR UPDATE SKIP LOCKED);
+  WITH given AS (SELECT * FROM unnest(keys, most, seconds) AS g (key, most, seconds) ORDER BY 1), counted AS (
+    INSERT INTO throttles AS t (key, taken, until)
+      SELECT g.key, 1, now() + make_interval(secs => g.seconds) FROM given g
+    ON CONFLICT (key) DO UPDATE SET taken = CASE WHEN t.until < now() THEN 1 ELSE t.taken + 1 END,
+      until = CASE WHEN t.until < now() THEN excluded.until ELSE t.until END
+    RETURNING key, taken, until)
+  SELECT coalesce(max(ceil(extract(epoch FROM c.until - now())))::integer, 0) INTO wait
+    FROM counted c JOIN given g USING (key) WHERE c.taken > g.most;
+  RETURN wait;
+END $$;
+
+-- for: app
+CREATE OR REPLACE FUNCTION throttle_clear(keys bytea[], refunded bytea) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  DELETE FROM throttles WHERE key = ANY (keys);
+  UPDATE throttles SET taken = taken - 1 WHERE key = refunded AND taken > 0;
+END $$;

@@ -1,14 +1,21 @@
-"""What access declares: tenants and API keys."""
+"""What access declares: tenants, their people, and their credentials."""
 
 from __future__ import annotations
 
 from crosstie.access.key import API_KEYS
 from crosstie.access.limit import quotas
+from crosstie.access.outlet import OUTLETS
+from crosstie.access.role import ROLES
+from crosstie.access.session import SESSIONS
 from crosstie.access.tenant import TENANTS
+from crosstie.access.throttle import throttles
 from crosstie.access.user import USERS
 from crosstie.access.vault import data_keys
 from crosstie.declare.module import Module
 
 MODULE = Module(
-    "access", "Tenants and their credentials.", resources=(TENANTS, USERS, API_KEYS), tables=(data_keys, quotas)
+    "access",
+    "Tenants, their people and their credentials.",
+    resources=(TENANTS, ROLES, OUTLETS, USERS, SESSIONS, API_KEYS),
+    tables=(data_keys, quotas, throttles),
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped
 
+from crosstie.access import scope
+from crosstie.access.role import BUILD, BUILT_IN
 from crosstie.access.vault import Vault
 from crosstie.db import session
 from crosstie.declare.field import choice, described, flag, text, zone
@@ -17,6 +20,8 @@ from crosstie.declare.shape import Shape
 from crosstie.errors import Conflict, NotFound, UnknownParameter
 from crosstie.kit import ids
 from crosstie.log import change
+from crosstie.log.event import SYSTEM
+from crosstie.log.unit import Unit
 
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 
@@ -39,6 +44,20 @@ class Tenant(Record):
         3, pattern="^[A-Z]{3}$", doc="The currency that the firm keeps its books in.", default="ZAR"
     )
     locale: Mapped[str] = choice("en", "ar", doc="Language of messages.", default="en")
+    second_factor: Mapped[str] = choice(
+        "required_of_admins", "required", "optional", default="required_of_admins",
+        doc="Who must sign in with a second factor beside the password: those who can give rights to others, or all.",
+    )  # fmt: skip
+    identity_issuer: Mapped[str | None] = text(
+        500, nullable=True, format="uri",
+        doc="Who keeps this tenant's users: the address of the issuer; null where Crosstie does.",
+    )  # fmt: skip
+
+
+async def _rule(unit: Unit, before: Tenant | None, values: dict[str, Any]) -> None:
+    """How people sign in is for those who may do everything."""
+    if unit.actor != SYSTEM and values.keys() & {"second_factor", "identity_issuer"}:
+        scope.require(unit.actor, "*")
 
 
 TENANTS = Resource(
@@ -53,32 +72,55 @@ TENANTS = Resource(
         Tenant.time_zone,
         Tenant.currency,
         Tenant.locale,
+        Tenant.second_factor,
+        Tenant.identity_issuer,
         Tenant.created_at,
         Tenant.updated_at,
     ),
-    write=(Tenant.name, Tenant.time_zone, Tenant.currency, Tenant.locale),
+    write=(
+        Tenant.name,
+        Tenant.time_zone,
+        Tenant.currency,
+        Tenant.locale,
+        Tenant.second_factor,
+        Tenant.identity_issuer,
+    ),
     verbs=frozenset(("list", "retrieve", "update")),
     events=Events(created=None, deleted=None),
+    rule=_rule,
 )
 
 MADE = Shape([described(Tenant.slug), described(Tenant.name)])
 
 
-async def make(pool: asyncpg.Pool, vault: Vault, *, slug: str, name: str, sandbox: bool = False) -> UUID:
-    """A new tenant with a data key of its own. Raises Invalid for a bad slug, Conflict for one that is taken."""
+async def make(
+    pool: asyncpg.Pool,
+    vault: Vault,
+    *,
+    slug: str,
+    name: str,
+    sandbox: bool = False,
+    second_factor: str = "required_of_admins",
+) -> UUID:
+    """A new tenant with a data key of its own and the built-in roles.
+
+    Raises Invalid for a bad slug, Conflict for one that is taken.
+    """
     MADE.decode({"slug": slug, "name": name})
     id = ids.uuid7()
     try:
         async with session.of_tenant(pool, id) as connection:
             await connection.execute(
                 "INSERT INTO tenants (tenant_id, id, slug, name, status, sandbox, time_zone, currency, locale,"
-                " created_at, updated_at, revision)"
-                " VALUES ($1, $1, $2, $3, 'active', $4, 'Africa/Johannesburg', 'ZAR', 'en', now(), now(), 1)",
+                " second_factor, created_at, updated_at, revision)"
+                " VALUES ($1, $1, $2, $3, 'active', $4, 'Africa/Johannesburg', 'ZAR', 'en', $5, now(), now(), 1)",
                 id,
                 slug,
                 name,
                 sandbox,
+                second_factor,
             )
+            await connection.execute(BUILD, id, [ids.uuid7() for _ in BUILT_IN], list(BUILT_IN), [*BUILT_IN.values()])
             await vault.add_key(connection, id)
     except asyncpg.UniqueViolationError as error:
         raise Conflict(f"A tenant with the slug {slug} exists.") from error

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from crosstie.access.limit import Meter
+from crosstie.access.session import Sessions
 from crosstie.access.token import Grant, Tokens
 from crosstie.api import asyncapi, derive, download, events, link, manual, openapi, plain
 from crosstie.api.cors import Cors
@@ -19,6 +20,9 @@ from crosstie.api.entry import Api
 from crosstie.api.operation import Handler, Operation
 from crosstie.api.peer import Proxies
 from crosstie.api.plain import Figures
+from crosstie.api.sign import door
+from crosstie.api.sign.door import Door
+from crosstie.api.sign.form import Cookies
 from crosstie.api.upload import Uploads
 from crosstie.errors import MethodNotAllowed
 from crosstie.kit import json
@@ -48,6 +52,12 @@ class Terms(Protocol):
 
     @property
     def rate_limit_events(self) -> int: ...
+
+    @property
+    def session_idle(self) -> int: ...
+
+    @property
+    def session_longest(self) -> int: ...
 
 
 @dataclass(slots=True)
@@ -93,7 +103,9 @@ def build(log: Log, ingest: Ingest, tokens: Tokens, figures: Figures, terms: Ter
     parts.documents["/openapi.json"] = json.dumps(openapi.document(known, log.catalogue, address))
     parts.documents["/asyncapi.json"] = json.dumps(asyncapi.document(log.catalogue, address))
     named = ((o.path, o.method, o.handler) for o in known)
-    handlers = [*named, *link.pages(api), *download.routes(api, uploads), *manual.routes()]
+    sessions = Sessions(log, terms.session_idle, terms.session_longest)
+    opened = Door(sessions, Cookies(log.cipher, address), proxies.client)
+    handlers = [*named, *link.pages(api), *door.routes(opened), *download.routes(api, uploads), *manual.routes()]
     cors = Cors(terms.cors_origins, credentials=terms.cors_credentials)
     return Edge(_routes(handlers), docs, figures.observe, cors)
 

@@ -45,7 +45,7 @@ async def _tenant(process: Process, known: Demo | None) -> Demo:
     try:
         id = (await tenants.find(process.log.app, SLUG))["id"]
     except NotFound:
-        id = await tenants.make(process.log.app, process.vault, slug=SLUG, name=NAME)
+        id = await tenants.make(process.log.app, process.vault, slug=SLUG, name=NAME, second_factor="optional")
     if known is not None and known.tenant.id == id:
         return Demo(url, known.admin, known.tenant, known.api_key)
     login = Login(f"admin-{secrets.token_hex(3)}@outeniqua.example" if known else EMAIL, secrets.token_urlsafe(12))

@@ -59,5 +59,5 @@ async def make_user(
 ) -> dict[str, Any]:
     """A new user of a tenant."""
     async with process.log.unit(tenant_id, OPERATOR) as unit:
-        made = await users.make(unit, email=email, role=role, name=name, password=password)
+        made = await users.make(unit, email=email, role=role, name=name, secret=password)
     return {"id": made.id, "email": made.email, "role": made.role, "status": made.status}

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from crosstie.access import tenant as made
-from crosstie.access.user import ROLES, USERS
+from crosstie.access.role import BUILT_IN
+from crosstie.access.user import USERS
 from crosstie.app import Process
 from crosstie.command import operate, out
 from crosstie.command.out import Output
@@ -95,7 +96,7 @@ def _set_status(name: str, status: str, output: out.Form | None) -> None:
 def create_user(
     tenant: Tenant,
     email: Annotated[str, typer.Option(help="E-mail address; it names the user.")],
-    role: Annotated[str, typer.Option(help=f"One of {', '.join(ROLES)}.")],
+    role: Annotated[str, typer.Option(help=f"One of {', '.join(BUILT_IN)}, or a role of the tenant's own.")],
     name: Annotated[str | None, typer.Option(help="What they are called.")] = None,
     output: Output = None,
 ) -> None:

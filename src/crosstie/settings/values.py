@@ -84,6 +84,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, _range(1, 100_000_000), _doc("Requests of one credential that send events", unit="per minute")
     ] = 1_200_000
 
+    session_idle: Annotated[int, _range(60, 2_592_000), _doc("A sign-in ends when unused for", unit="seconds")] = 28_800
+    session_longest: Annotated[
+        int, _range(60, 31_536_000), _doc("A sign-in ends in any case after", unit="seconds")
+    ] = 86_400
+
     workers: Annotated[int, _range(1, 64), _doc("Serving processes that one up, api or worker command runs")] = 1
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _doc("Least level that is logged")] = "info"
 

@@ -70,6 +70,14 @@ async def _user(world: World) -> Body:
     return {"email": f"u{next(NUMBERS)}@example.com", "name": "Sipho", "role": "technician"}
 
 
+async def _role(world: World) -> Body:
+    return {"name": f"role_{next(NUMBERS)}", "title": "Reads jobs", "scopes": ["jobs:read"]}
+
+
+async def _outlet(world: World) -> Body:
+    return {"code": f"BR{next(NUMBERS)}", "name": "Knysna", "address": "1 Main Road"}
+
+
 async def _job(world: World) -> Body:
     return {"client_id": await world.some("clients"), "title": f"Job {next(NUMBERS)}", "due_at": "2030-01-01T00:00:00Z"}
 
@@ -138,6 +146,8 @@ SAMPLES: dict[str, Sample] = {
     "clients": Sample(_client, {"name": "Another", "phone": "+27 44 000 0000"}),
     "sites": Sample(_site, {"city": "Knysna", "latitude": "-34.0363"}),
     "users": Sample(_user, {"name": "Another", "role": "owner"}),
+    "roles": Sample(_role, {"title": "Reads and writes jobs", "scopes": ["jobs:read", "jobs:write"]}),
+    "outlets": Sample(_outlet, {"name": "Plettenberg Bay"}),
     "jobs": Sample(_job, {"title": "Another", "priority": "high"}),
     "quotes": Sample(_quote, {"title": "Another"}, {"approve": {"approver": "Thandi"}, "decline": {"reason": "Dear"}}),
     "schedules": Sample(_schedule, {"notes": "Ring the bell", "time_zone": "Africa/Nairobi"}),

@@ -94,7 +94,7 @@ async def test_a_visit_goes_its_way(
 async def test_no_password_leaves(stage: Stage, tenant: Tenant, client: httpx2.AsyncClient) -> None:
     async with opened(stage.settings, stage.dsns, work=False, name="test") as process:
         async with process.log.unit(tenant.id) as unit:
-            made = await users.make(unit, email="Owner@Example.com", role="owner", password="correct horse")
+            made = await users.make(unit, email="Owner@Example.com", role="owner", secret="correct horse")
         async with process.log.unit(tenant.id) as unit:
             kept = await unit.get(users.User, made.id)
     assert kept.password_hash is not None

@@ -1,0 +1,137 @@
+"""Signing in with a password, and out: from outside, with a browser that knows no scripts."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+
+from tests.integration.access.people import PASSWORD, Browser, firm, join, remove
+from tests.stage import Stage, Tenant
+
+
+async def test_in_and_out(stage: Stage) -> None:
+    tenant = await firm(stage)
+    email = await join(stage, tenant, "admin")
+    async with Browser(stage) as browser:
+        inside = await browser.log_in(email, next="/oauth/authorize?client_id=x&state=%2F")
+        assert (inside.status_code, inside.headers["location"]) == (303, "/oauth/authorize?client_id=x&state=%2F")
+        cookie = inside.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=lax" in cookie
+        assert "Secure" not in cookie  # this installation speaks http on loopback
+        again = await browser.open("/login", next="/somewhere")
+        assert (again.status_code, again.headers["location"]) == (303, "/somewhere")
+        kept = browser.client.cookies["crosstie-session"]
+        out = await browser.send("/logout", {})
+        assert out.status_code == 200
+        browser.client.cookies.set("crosstie-session", kept)
+        assert (await browser.open("/login")).status_code == 200
+    async with tenant.client() as client:
+        (session,) = (await client.get("/api/v1/sessions")).json()["data"]
+    assert session["ended_at"] is not None
+    assert session["methods"] == ["password"]
+
+
+async def test_whoever_is_refused_gets_one_answer(stage: Stage) -> None:
+    tenant, other = await firm(stage), await firm(stage)
+    email = await join(stage, tenant, "technician")
+    both = await join(stage, tenant, "technician")
+    await join(stage, other, "technician", email=both)
+    closed = await firm(stage)
+    gone = await join(stage, closed, "admin")
+    await remove(stage, closed.slug)
+    suspended = await join(stage, tenant, "technician")
+    async with tenant.client() as client:
+        (found,) = (await client.get("/api/v1/users", params={"email": suspended})).json()["data"]
+        assert (await client.post(f"/api/v1/users/{found['id']}/suspend")).status_code == 200
+    answers = []
+    async with Browser(stage) as browser:
+        for address, password, slug in (
+            (email, "wrong", ""),
+            ("nobody@example.com", PASSWORD, ""),
+            (email, PASSWORD, other.slug),
+            (email, PASSWORD, "nowhere"),
+            (both, PASSWORD, ""),
+            (gone, PASSWORD, ""),
+            (suspended, PASSWORD, ""),
+        ):
+            answer = await browser.log_in(address, password, slug)
+            assert "crosstie-session" not in browser.client.cookies
+            answers.append((answer.status_code, answer.text.replace(address, "").replace(slug or "\0", "")))
+        assert {status for status, _ in answers} == {401}
+        assert len({text for _, text in answers}) == 1
+        assert (await browser.log_in(both, tenant=other.slug)).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "next",
+    ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/\tevil", "evil", "/%0a\n"],
+)
+async def test_goes_on_within_this_site_only(stage: Stage, next: str) -> None:
+    tenant = await firm(stage)
+    email = await join(stage, tenant, "technician")
+    async with Browser(stage) as browser:
+        inside = await browser.log_in(email, next=next)
+        assert (inside.status_code, inside.headers["location"]) == (303, "/account")
+
+
+async def test_a_form_from_elsewhere_is_refused(stage: Stage) -> None:
+    tenant = await firm(stage)
+    email = await join(stage, tenant, "technician")
+    form = {"email": email, "password": PASSWORD, "tenant": "", "form": "0" * 64}
+    async with Browser(stage) as browser:
+        await browser.open("/login")
+        assert (await browser.client.post("/login", data=form)).status_code == 403
+        hidden = await browser.client.get("/login")
+        mark = hidden.text.split('name="form" value="')[1].split('"')[0]
+        crossed = await browser.client.post(
+            "/login", data=form | {"form": mark}, headers={"sec-fetch-site": "cross-site"}
+        )
+        assert crossed.status_code == 403
+        async with Browser(stage) as stranger:
+            await stranger.open("/login")
+            assert (await stranger.client.post("/login", data=form | {"form": mark})).status_code == 403
+        await browser.log_in(email)
+        assert (await browser.client.post("/logout", data={"form": "x"})).status_code == 403
+        assert (await browser.open("/login")).status_code == 303
+
+
+async def test_the_page_loads_nothing_and_cannot_be_framed(stage: Stage) -> None:
+    async with httpx2.AsyncClient(base_url=stage.url) as client:
+        english = await client.get("/login")
+        arabic = await client.get("/login", headers={"accept-language": "ar-AE"})
+    policy = english.headers["content-security-policy"]
+    for part in ("default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"):
+        assert part in policy
+    assert "unsafe" not in policy
+    assert "<script" not in english.text
+    assert "no-store" in english.headers["cache-control"]
+    assert 'dir="rtl"' in arabic.text
+
+
+async def test_guesses_are_counted_whether_or_not_the_user_exists(stage: Stage) -> None:
+    tenant = await firm(stage)
+    email = await join(stage, tenant, "technician")
+    for address in (email, f"no-{email}"):
+        async with Browser(stage) as browser:
+            for _ in range(10):
+                assert (await browser.log_in(address, "wrong")).status_code == 401
+            locked = await browser.log_in(address, PASSWORD)
+            assert locked.status_code == 429
+            assert int(locked.headers["retry-after"]) > 0
+
+
+async def test_secrets_are_stored_as_hashes(stage: Stage, tenant: Tenant) -> None:
+    here = await firm(stage)
+    email = await join(stage, here, "technician")
+    async with Browser(stage) as browser:
+        await browser.log_in(email)
+        token = browser.client.cookies["crosstie-session"]
+    superuser = await stage.superuser()
+    try:
+        rows = await superuser.fetch(
+            "SELECT s::text AS one FROM sessions s UNION ALL SELECT e.data::text FROM events e"
+        )
+    finally:
+        await superuser.close()
+    assert not [row for row in rows if token in row["one"] or PASSWORD in row["one"]]
