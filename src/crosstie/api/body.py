@@ -13,7 +13,7 @@ from crosstie.kit import json
 LIMIT = 1 << 20
 BULK_LIMIT = 8 << 20
 SECONDS = 30.0
-#: the ASGI extension by which our listener says that the whole body is there
+#: the ASGI extension by which our listener says that the whole body is there, and takes a whole answer
 WHOLE = "crosstie.whole"
 TYPES = ("application/json", "application/merge-patch+json", "application/cloudevents+json")
 

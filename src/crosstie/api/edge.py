@@ -9,14 +9,14 @@ from urllib.parse import unquote_to_bytes
 
 import asyncpg
 import structlog
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
+from crosstie.api.body import WHOLE
 from crosstie.api.cors import Cors
+from crosstie.api.heads import Call, Heads, written
 from crosstie.api.operation import Handler
 from crosstie.api.ways import Ways
 from crosstie.errors import BadRequest, Internal, Invalid, NotFound, Problem, Unavailable
@@ -41,19 +41,16 @@ class Edge:
             await self._ways.find(scope["path"])(scope, receive, send)
             return
         scope["app"] = self  # Starlette then raises its refusals, which we draw as problems
-        headers = Headers(scope=scope)
-        request_id = _request_id(headers)
+        headers = scope["heads"] = Heads(scope)
+        request_id = _request_id(headers.get("x-request-id"))
         extra = {"x-request-id": request_id, "x-content-type-options": "nosniff"}
         extra |= self._cors.headers(headers.get("origin"))
-        scope["state"] = {"request_id": request_id, "headers": extra}
+        state = scope["state"] = {"request_id": request_id, "headers": extra, "status": 0}
         started = time.perf_counter()
-        status = 500
-        begun = False
 
         async def noted(message: Any) -> None:
-            nonlocal status, begun
             if message["type"] == "http.response.start":
-                status, begun = message["status"], True
+                state["status"] = message["status"]
                 more = [(name.encode(), value.encode("latin-1")) for name, value in extra.items()]
                 message["headers"] = [*message["headers"], *more]
             await send(message)
@@ -61,7 +58,7 @@ class Edge:
         try:
             preflight = self._cors.preflight(scope["method"], headers)
             if preflight is not None:
-                await respond(Answer(204, b"", preflight), noted)
+                await respond(Answer(204, b"", preflight), scope, noted)
                 return
             _check_text(scope)
             await self._ways.find(scope["path"])(scope, receive, noted)
@@ -69,12 +66,12 @@ class Edge:
             problem = drawn(error)
             if problem.status >= 500:
                 logger.error("request.failed", request_id=request_id, path=scope["path"], exc_info=error)
-            if not begun:
-                answer = refusal(problem, self._docs, request_id)
-                await respond(answer, noted, body=scope["method"] != "HEAD")
+            if not state["status"]:
+                await respond(refusal(problem, self._docs, request_id), scope, noted)
         finally:
-            route = scope.get("route")
-            self._observe(scope["method"], getattr(route, "path", "unknown"), status, time.perf_counter() - started)
+            scope.pop("extensions", None)  # holds the listener, which holds the scope: nothing is left to the collector
+            route = getattr(scope.get("route"), "path", "unknown")
+            self._observe(scope["method"], route, state["status"] or 500, time.perf_counter() - started)
 
     async def _nothing(self, scope: Scope, receive: Receive, send: Send) -> None:
         raise NotFound("There is nothing at this address.")
@@ -122,16 +119,21 @@ def refusal(problem: Problem, docs: str, request_id: str) -> Answer:
     return Answer(problem.status, json.dumps(problem.document(docs, request_id)), headers)
 
 
-async def respond(answer: Answer, send: Send, *, body: bool = True) -> None:
-    """Send an answer; without `body` its headers alone."""
-    headers = [] if "cache-control" in answer.headers else [(b"cache-control", b"no-store")]
+async def respond(answer: Answer, scope: Scope, send: Send) -> None:
+    """Send an answer: at once where the listener takes it whole, else in the pieces of ASGI."""
+    headers = {} if "cache-control" in answer.headers else {"cache-control": "no-store"}
     if answer.status not in (204, 304):
-        headers.append((b"content-length", str(len(answer.body)).encode()))
-    headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
+        headers["content-length"] = str(len(answer.body))
     if answer.replayed:
-        headers.append((b"idempotent-replayed", b"true"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body if body else b""})
+        headers["idempotent-replayed"] = "true"
+    body = answer.body if scope["method"] != "HEAD" else b""
+    whole = scope.get("extensions", {}).get(WHOLE)
+    if whole and whole["answer"](written(answer.status, headers, answer.headers, scope["state"]["headers"]), body):
+        scope["state"]["status"] = answer.status
+        return
+    pairs = [(n.lower().encode(), v.encode("latin-1")) for n, v in (headers | answer.headers).items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
 
 
 class Endpoint:
@@ -141,16 +143,15 @@ class Endpoint:
         self.handler = handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = await self.handler(Request(scope, receive))
+        answer = await self.handler(Call(scope, receive))
         if isinstance(answer, Response):  # sent in pieces
             await answer(scope, receive, send)
             return
-        await respond(answer, send, body=scope["method"] != "HEAD")
+        await respond(answer, scope, send)
 
 
-def _request_id(headers: Headers) -> str:
-    given = headers.get("x-request-id", "")
-    return given if 0 < len(given) <= 128 and given.isascii() and given.isprintable() else str(ids.uuid7())
+def _request_id(given: str | None) -> str:
+    return given if given and len(given) <= 128 and given.isascii() and given.isprintable() else ids.fresh()
 
 
 def _check_text(scope: Scope) -> None:

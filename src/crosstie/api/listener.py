@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -63,9 +64,24 @@ class Bounded(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._within(None)
-        self.scope["extensions"] = {WHOLE: {}}
+        self.scope["extensions"] = {WHOLE: {"answer": partial(self._answer, self.cycle)}}
         self._in_head, self._size = True, 0
         super().on_message_complete()
+
+    def _answer(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> bool:
+        """Write a whole answer at once, as uvicorn would in pieces. False where it cannot be taken now."""
+        if self.flow.write_paused or cycle.response_started:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.disconnected:
+            lines = [b"%b: %b\r\n" % pair for pair in self.server_state.default_headers]
+            end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+            self.transport.write(b"".join((head, *lines, end, body)))
+            if not cycle.keep_alive:
+                self.transport.close()
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def handle_websocket_upgrade(self) -> None:
         self._within(None)

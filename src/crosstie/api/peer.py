@@ -18,7 +18,7 @@ class Proxies:
 
     def client(self, request: Request) -> str | None:
         """The caller's address: walking from the nearest hop outwards, the first one that is no trusted proxy."""
-        nearest = request.client.host if request.client else None
+        nearest: str | None = request.scope["client"][0] if request.scope.get("client") else None
         if not self._networks or nearest is None or not self._trusts(nearest):
             return nearest
         found = nearest

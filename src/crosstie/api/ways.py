@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from starlette.routing import BaseRoute, Route, Router
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 #: parts of a path that name what it is about: /api/v1/jobs
 PARTS = 3
@@ -22,9 +22,24 @@ class Ways:
             near = [route for route, start in zip(routes, starts, strict=True) if start == beginning or "{" in start]
             self._routers[beginning] = Router(routes=near, redirect_slashes=False, default=nothing)
 
-    def find(self, path: str) -> Router:
-        """The router that knows every route a path could match."""
-        return self._routers.get(_start(path), self._all)
+        self._fixed = {
+            route.path: Fixed(route) for route in routes if isinstance(route, Route) and "{" not in route.path
+        }
+
+    def find(self, path: str) -> ASGIApp:
+        """The route of exactly this path, or the router that knows every route it could match."""
+        return self._fixed.get(path) or self._routers.get(_start(path), self._all)
+
+
+class Fixed:
+    """A route without parameters: nothing to be matched once its path is found."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"], scope["path_params"] = self._route, {}
+        await self._route.app(scope, receive, send)
 
 
 def _start(path: str) -> str:
