@@ -260,6 +260,102 @@ REVOKE ALL ON loose_files FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON loose_files TO crosstie_app;
 
+ALTER TABLE oauth_apps ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE oauth_apps FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON oauth_apps TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON oauth_apps TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON oauth_apps FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON oauth_apps TO crosstie_app;
+
+ALTER TABLE oauth_codes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE oauth_codes FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON oauth_codes TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON oauth_codes TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON oauth_codes FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON oauth_codes TO crosstie_app;
+
+ALTER TABLE oauth_consents ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE oauth_consents FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON oauth_consents TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON oauth_consents TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON oauth_consents FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON oauth_consents TO crosstie_app;
+
+ALTER TABLE oauth_families ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE oauth_families FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON oauth_families TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON oauth_families TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON oauth_families FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON oauth_families TO crosstie_app;
+
+ALTER TABLE oauth_refreshes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE oauth_refreshes FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON oauth_refreshes TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON oauth_refreshes TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON oauth_refreshes FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON oauth_refreshes TO crosstie_app;
+
+ALTER TABLE oauth_revocations ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE oauth_revocations FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON oauth_revocations TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON oauth_revocations TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON oauth_revocations FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON oauth_revocations TO crosstie_app;
+
 ALTER TABLE operations ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE operations FORCE ROW LEVEL SECURITY;
@@ -421,6 +517,22 @@ CREATE POLICY tenant ON search_tokens TO crosstie_app
 REVOKE ALL ON search_tokens FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON search_tokens TO crosstie_app;
+
+ALTER TABLE signing_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE signing_keys FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON signing_keys TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON signing_keys TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON signing_keys FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON signing_keys TO crosstie_app;
 
 ALTER TABLE tenants ENABLE ROW LEVEL SECURITY;
 
@@ -1091,11 +1203,28 @@ BEGIN
   UPDATE throttles SET taken = taken - 1 WHERE key = refunded AND taken > 0;
 END $$;
 
--- The one change that a timeline allows: personal fields of what it kept about one subject become null.
-
 REVOKE ALL ON FUNCTION throttle_clear(bytea[], bytea) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION throttle_clear(bytea[], bytea) TO crosstie_app;
+
+CREATE OR REPLACE FUNCTION app_find(client text) RETURNS TABLE (
+  tenant_id uuid, id uuid, client_id text, name text, redirect_uris jsonb, grant_types jsonb, scopes jsonb,
+  public boolean, status text, secret bytea, old_secret bytea, old_until timestamptz, firm text, tenant_status text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT a.tenant_id, a.id, a.client_id, a.name, a.redirect_uris, a.grant_types, a.scopes, a.public, a.status,
+    a.secret, a.old_secret, a.old_until, t.name, t.status
+  FROM oauth_apps a JOIN tenants t ON t.tenant_id = a.tenant_id AND t.id = a.tenant_id WHERE a.client_id = client;
+END $$;
+
+-- The one change that a timeline allows: personal fields of what it kept about one subject become null.
+
+REVOKE ALL ON FUNCTION app_find(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION app_find(text) TO crosstie_app;
 
 CREATE OR REPLACE FUNCTION timeline_blank(kind text, subject text, names text[]) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp

@@ -274,6 +274,103 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_loose_files")),
     )
     op.create_table(
+        "oauth_apps",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("redirect_uris", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("grant_types", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("scopes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("public", sa.Boolean(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=True),
+        sa.Column("old_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("old_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("status IN ('pending', 'approved', 'suspended')", name=op.f("ck_oauth_apps_status")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_oauth_apps")),
+    )
+    op.create_index(
+        "ix_oauth_apps_client_id", "oauth_apps", ["tenant_id", "client_id", "created_at", "id"], unique=False
+    )
+    op.create_index("ix_oauth_apps_created_at", "oauth_apps", ["tenant_id", "created_at", "id"], unique=False)
+    op.create_index("ix_oauth_apps_name", "oauth_apps", ["tenant_id", "name", "id"], unique=False)
+    op.create_index("ix_oauth_apps_status", "oauth_apps", ["tenant_id", "status", "created_at", "id"], unique=False)
+    op.create_table(
+        "oauth_codes",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("family_id", sa.Uuid(), nullable=False),
+        sa.Column("app_id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("redirect_uri", sa.Text(), nullable=False),
+        sa.Column("challenge", sa.Text(), nullable=False),
+        sa.Column("nonce", sa.Text(), nullable=True),
+        sa.Column("scopes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "methods",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="How the person proved who they are.",
+        ),
+        sa.Column("authenticated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_oauth_codes")),
+    )
+    op.create_index("ix_oauth_codes_expires_at", "oauth_codes", ["tenant_id", "expires_at"], unique=False)
+    op.create_index("ix_oauth_codes_hash", "oauth_codes", ["tenant_id", "hash"], unique=False)
+    op.create_table(
+        "oauth_consents",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("app_id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("scopes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_oauth_consents")),
+        sa.UniqueConstraint("tenant_id", "user_id", "app_id", name=op.f("uq_oauth_consents_tenant_id_user_id_app_id")),
+    )
+    op.create_table(
+        "oauth_families",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("app_id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("scopes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("methods", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("authenticated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_oauth_families")),
+    )
+    op.create_index("ix_oauth_families_expires_at", "oauth_families", ["tenant_id", "expires_at"], unique=False)
+    op.create_index("ix_oauth_families_user_id", "oauth_families", ["tenant_id", "user_id"], unique=False)
+    op.create_table(
+        "oauth_refreshes",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("family_id", sa.Uuid(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_oauth_refreshes")),
+    )
+    op.create_index("ix_oauth_refreshes_expires_at", "oauth_refreshes", ["tenant_id", "expires_at"], unique=False)
+    op.create_index("ix_oauth_refreshes_hash", "oauth_refreshes", ["tenant_id", "hash"], unique=False)
+    op.create_table(
+        "oauth_revocations",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_oauth_revocations")),
+    )
+    op.create_index("ix_oauth_revocations_expires_at", "oauth_revocations", ["tenant_id", "expires_at"], unique=False)
+    op.create_table(
         "operations",
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
@@ -413,6 +510,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "noun", "token", "row_id", name=op.f("pk_search_tokens")),
     )
     op.create_index("ix_search_tokens_row", "search_tokens", ["tenant_id", "noun", "row_id"], unique=False)
+    op.create_table(
+        "signing_keys",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("algorithm", sa.Text(), nullable=False),
+        sa.Column(
+            "public", postgresql.JSONB(astext_type=sa.Text()), nullable=False, comment="The public key as a JWK."
+        ),
+        sa.Column("private", sa.LargeBinary(), nullable=False, comment="The private key as a JWK, sealed."),
+        sa.Column("signs_from", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_signing_keys")),
+    )
     op.create_table(
         "tenants",
         sa.Column("slug", sa.Text(), nullable=False),

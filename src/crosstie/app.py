@@ -19,6 +19,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from crosstie import access, log
+from crosstie.access import oauth
+from crosstie.access.oauth.flow import Flows
+from crosstie.access.oauth.own import Own
+from crosstie.access.oauth.ring import Ring
 from crosstie.access.token import Tokens
 from crosstie.access.vault import Vault
 from crosstie.api import server
@@ -50,7 +54,7 @@ from crosstie.watch.metrics import Metrics
 
 logger = structlog.get_logger()
 #: the SQL of the owner's functions
-FUNCTIONS = tuple(Path(package.__file__ or "").with_name("functions.sql") for package in (log, access, field))
+FUNCTIONS = tuple(Path(package.__file__ or "").with_name("functions.sql") for package in (log, access, oauth, field))
 
 
 def functions() -> str:
@@ -187,9 +191,10 @@ async def serve(
         gc.set_threshold(50_000, 20, 50)
         await Keeper(process.log.worker, settings).begin()
         if api:
-            tokens = Tokens(process.log.app, process.vault)
+            flows = Flows(process.log, Ring(process.log.app, process.vault, settings.signing_algorithm))
+            tokens = Tokens(process.log.app, process.vault, settings.public_url, Own(process.log, flows.ring))
             uploads = Uploads(blobs(settings), settings.upload_limit)
-            web = server.build(process.log, process.ingest, tokens, process.metrics, settings, uploads)
+            web = server.build(process.log, process.ingest, tokens, process.metrics, settings, uploads, flows)
             await _listen(web, settings, listener, stop)
         else:
             await (stop or _signalled()).wait()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from crosstie.access.key import API_KEYS
 from crosstie.access.limit import quotas
+from crosstie.access.oauth.app import OAUTH_APPS
+from crosstie.access.oauth.tables import TABLES as OAUTH
 from crosstie.access.outlet import OUTLETS
 from crosstie.access.role import ROLES
 from crosstie.access.session import SESSIONS
@@ -16,6 +18,6 @@ from crosstie.declare.module import Module
 MODULE = Module(
     "access",
     "Tenants, their people and their credentials.",
-    resources=(TENANTS, ROLES, OUTLETS, USERS, SESSIONS, API_KEYS),
-    tables=(data_keys, quotas, throttles),
+    resources=(TENANTS, ROLES, OUTLETS, USERS, SESSIONS, API_KEYS, OAUTH_APPS),
+    tables=(data_keys, quotas, throttles, *OAUTH),
 )

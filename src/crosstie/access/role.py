@@ -46,6 +46,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "outlets": (INSIDE, "owner"),
     "sessions": ("owner", "owner"),
     "api-keys": (TECHNICAL, TECHNICAL),
+    "oauth-apps": (TECHNICAL, TECHNICAL),
     "webhook-endpoints": (TECHNICAL, TECHNICAL),
     "deliveries": (TECHNICAL, TECHNICAL),
     "dead-letters": (TECHNICAL, TECHNICAL),
@@ -63,7 +64,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "payments": (BUSINESS, OFFICE),
 }
 #: whoever has one of these can give rights to others: a second factor is asked of him
-PRIVILEGED = frozenset(("*", "users:write", "roles:write", "api-keys:write"))
+PRIVILEGED = frozenset(("*", "users:write", "roles:write", "api-keys:write", "oauth-apps:write"))
 
 
 def _built() -> dict[str, frozenset[str]]:

@@ -11,9 +11,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from crosstie.access.limit import Meter
+from crosstie.access.oauth.flow import Flows
 from crosstie.access.session import Sessions
 from crosstie.access.token import Grant, Tokens
-from crosstie.api import asyncapi, derive, download, events, link, manual, openapi, plain
+from crosstie.api import asyncapi, derive, download, events, link, manual, oauth, openapi, plain
 from crosstie.api.cors import Cors
 from crosstie.api.edge import Edge, Endpoint
 from crosstie.api.entry import Api
@@ -85,7 +86,9 @@ def operations(parts: Parts) -> list[Operation]:
     ]
 
 
-def build(log: Log, ingest: Ingest, tokens: Tokens, figures: Figures, terms: Terms, uploads: Uploads) -> Edge:
+def build(
+    log: Log, ingest: Ingest, tokens: Tokens, figures: Figures, terms: Terms, uploads: Uploads, flows: Flows
+) -> Edge:
     """The web application of one process."""
     proxies = Proxies(terms.trusted_proxies)
 
@@ -106,6 +109,7 @@ def build(log: Log, ingest: Ingest, tokens: Tokens, figures: Figures, terms: Ter
     sessions = Sessions(log, terms.session_idle, terms.session_longest)
     opened = Door(sessions, Cookies(log.cipher, address), proxies.client)
     handlers = [*named, *link.pages(api), *door.routes(opened), *download.routes(api, uploads), *manual.routes()]
+    handlers += oauth.routes(oauth.Protocol(api, flows))
     cors = Cors(terms.cors_origins, credentials=terms.cors_credentials)
     return Edge(_routes(handlers), docs, figures.observe, cors)
 

@@ -79,6 +79,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, _range(1, 3650), _doc("Ended deliveries and their attempts are kept for", unit="days")
     ] = 30
 
+    signing_algorithm: Annotated[
+        Literal["RS256", "ES256"], _doc("How tokens are signed by the keys that are made from now on")
+    ] = "RS256"
+
     rate_limit: Annotated[int, _range(1, 100_000_000), _doc("Requests of one credential", unit="per minute")] = 60_000
     rate_limit_events: Annotated[
         int, _range(1, 100_000_000), _doc("Requests of one credential that send events", unit="per minute")

@@ -142,6 +142,10 @@ async def _key(world: World) -> Body:
     return {"name": f"Key {next(NUMBERS)}", "scopes": ["jobs:read"]}
 
 
+async def _app(world: World) -> Body:
+    return {"name": f"App {next(NUMBERS)}", "scopes": ["jobs:read"], "redirect_uris": ["https://app.example/back"]}
+
+
 SAMPLES: dict[str, Sample] = {
     "clients": Sample(_client, {"name": "Another", "phone": "+27 44 000 0000"}),
     "sites": Sample(_site, {"city": "Knysna", "latitude": "-34.0363"}),
@@ -157,6 +161,7 @@ SAMPLES: dict[str, Sample] = {
     "payments": Sample(_payment),
     "webhook-endpoints": Sample(_endpoint, {"description": "Another"}),
     "api-keys": Sample(_key, {"name": "Another"}),
+    "oauth-apps": Sample(_app, {"name": "Another"}),
 }
 #: nouns whose makers have a contract of their own, with the test that keeps it
 ELSEWHERE: dict[str, str] = {"event-types": "tests/integration/api"}
