@@ -11,7 +11,7 @@ from crosstie.access.role import ROLES
 from crosstie.access.session import SESSIONS
 from crosstie.access.tenant import TENANTS
 from crosstie.access.throttle import throttles
-from crosstie.access.user import USERS
+from crosstie.access.user import EVENTS, USERS
 from crosstie.access.vault import data_keys
 from crosstie.declare.module import Module
 
@@ -20,4 +20,5 @@ MODULE = Module(
     "Tenants, their people and their credentials.",
     resources=(TENANTS, ROLES, OUTLETS, USERS, SESSIONS, API_KEYS, OAUTH_APPS),
     tables=(data_keys, quotas, throttles, *OAUTH),
+    events=EVENTS,
 )

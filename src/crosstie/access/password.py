@@ -6,6 +6,7 @@ import asyncio
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -14,8 +15,8 @@ from zxcvbn import zxcvbn
 from crosstie.declare.shape import fault
 
 SHORTEST, LONGEST = 12, 256
-#: guesses that a password must stand, as zxcvbn counts them (its score 3)
-GUESSES = 1e8
+#: guesses that a password must stand, as zxcvbn counts them (its highest score)
+GUESSES = 1e10
 #: what is looked at: the time that takes rises with the square of the length
 LOOKED_AT = 72
 #: Argon2 takes 64 MiB each: so many at once, however many ask
@@ -23,8 +24,12 @@ AT_ONCE = 4
 
 _hasher = PasswordHasher()
 _turns = asyncio.Semaphore(AT_ONCE)
-#: what is verified where there is no user or no password, so that it takes as long
-_NOBODY = _hasher.hash("nobody's password")
+
+
+@cache
+def _nobody() -> str:
+    """What is verified where there is no user or no password, so that it takes as long."""
+    return _hasher.hash("nobody's password")
 
 
 def _normal(secret: str) -> str:
@@ -43,13 +48,13 @@ async def fits(kept: str | None, secret: str) -> bool:
     if len(secret) > LONGEST:
         secret = ""
     async with _turns:
-        found = await asyncio.to_thread(_verify, kept or _NOBODY, _normal(secret))
+        found = await asyncio.to_thread(_verify, kept, _normal(secret))
     return found and kept is not None
 
 
-def _verify(kept: str, secret: str) -> bool:
+def _verify(kept: str | None, secret: str) -> bool:
     try:
-        return _hasher.verify(kept, secret)
+        return _hasher.verify(kept or _nobody(), secret)
     except (VerificationError, InvalidHashError):
         return False
 

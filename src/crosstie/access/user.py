@@ -15,12 +15,13 @@ from crosstie.access import link, password, scope
 from crosstie.access.role import BUILT_IN, NAME, scopes_of
 from crosstie.db.statement import Statement
 from crosstie.declare import kind as kinds
+from crosstie.declare.catalogue import noun_event
 from crosstie.declare.field import Field, choice, many, text
 from crosstie.declare.machine import Machine, Move
 from crosstie.declare.resource import Action, Resource
 from crosstie.declare.row import Record
 from crosstie.declare.shape import fault
-from crosstie.errors import IdentityElsewhere
+from crosstie.errors import IdentityElsewhere, LinkExpired, NotFound
 from crosstie.log import change
 from crosstie.log.event import SYSTEM
 from crosstie.log.unit import Unit
@@ -185,7 +186,7 @@ def signed_out(unit: Unit, row: User) -> None:
 async def _reset_factor(unit: Unit, row: User, given: Mapping[str, Any]) -> User:
     """The second factor is forgotten: the phone is lost."""
     await _guarded(unit, row, given)
-    after = unit.update(row, {"totp": None, "totp_since": None, "totp_step": None, "recovery": None})
+    after = unit.update(row, NO_FACTOR)
     unit.write(END, [unit.tenant_id, row.id, unit.now])
     change.tell(unit, USERS, "user.factor_reset", after)
     return after
@@ -237,6 +238,42 @@ USERS = Resource(
         Action("reset-factor", _reset_factor, "The user's second factor was forgotten.", events=("user.factor_reset",)),
     ),
 )
+
+
+#: what happens to users on the pages where they sign in
+EVENTS = tuple(
+    noun_event(USERS, f"user.{name}", doc)
+    for name, doc in (
+        ("password_set", "A user set a password; earlier sign-ins were ended."),
+        ("factor_added", "A user signs in with a second factor from now on."),
+        ("recovery_used", "A user signed in with a recovery code."),
+    )
+)
+#: the columns of a second factor where there is none
+NO_FACTOR: dict[str, Any] = {"totp": None, "totp_since": None, "totp_step": None, "recovery": None}
+
+
+async def invited(unit: Unit, token: str) -> User:
+    """The user whom a link invites to set a password, locked. Raises LinkExpired: over, used, replaced or suspended."""
+    claim = link.read(unit.log.cipher, INVITATIONS, token, unit.now)
+    try:
+        row = await unit.get(User, UUID(claim.about["user"]), lock=True)
+    except NotFound:
+        raise LinkExpired("The link has ended.") from None
+    if row.invited_at is None or int(row.invited_at.timestamp()) != claim.about["at"] or row.status != "active":
+        raise LinkExpired("The link has ended.")
+    await _kept_here(unit, row, {"status": ""})
+    return row
+
+
+async def set_password(unit: Unit, row: User, secret: str) -> User:
+    """Give a user a password and end his sign-ins. Raises Invalid for a weak one."""
+    firm = await unit.connection.fetchval("SELECT name || ' ' || slug FROM tenants")
+    await password.refuse_weak(secret, (row.email, row.name, firm))
+    after = unit.update(row, {"password_hash": await password.hashed(secret), "invited_at": None})
+    unit.write(END, [unit.tenant_id, row.id, unit.now])
+    change.tell(unit, USERS, "user.password_set", after)
+    return after
 
 
 async def make(unit: Unit, *, email: str, role: str, name: str | None = None, secret: str | None = None) -> User:

@@ -21,7 +21,7 @@ from crosstie.api.entry import Api
 from crosstie.api.operation import Handler, Operation
 from crosstie.api.peer import Proxies
 from crosstie.api.plain import Figures
-from crosstie.api.sign import door
+from crosstie.api.sign import pages
 from crosstie.api.sign.door import Door
 from crosstie.api.sign.form import Cookies
 from crosstie.api.upload import Uploads
@@ -107,8 +107,8 @@ def build(
     parts.documents["/asyncapi.json"] = json.dumps(asyncapi.document(log.catalogue, address))
     named = ((o.path, o.method, o.handler) for o in known)
     sessions = Sessions(log, terms.session_idle, terms.session_longest)
-    opened = Door(sessions, Cookies(log.cipher, address), proxies.client)
-    handlers = [*named, *link.pages(api), *door.routes(opened), *download.routes(api, uploads), *manual.routes()]
+    door = Door(sessions, Cookies(log.cipher, address), proxies.client)
+    handlers = [*named, *link.pages(api), *pages.routes(door), *download.routes(api, uploads), *manual.routes()]
     handlers += oauth.routes(oauth.Protocol(api, flows))
     cors = Cors(terms.cors_origins, credentials=terms.cors_credentials)
     return Edge(_routes(handlers), docs, figures.observe, cors)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from crosstie.access import login
 from crosstie.access.session import Sessions, SignedIn
 from crosstie.api.link import language
-from crosstie.api.operation import Handler
 from crosstie.api.sign.draw import page
-from crosstie.api.sign.form import Cookies, address, local
+from crosstie.api.sign.form import Cookies, address, local, onto
 from crosstie.api.sign.words import PROBLEMS
 from crosstie.errors import Forbidden, Problem, TooManyRequests, Unauthorized
 
@@ -85,7 +84,7 @@ class Door:
         sent = await self.cookies.sent(request)
         await self.sessions.end(self.cookies.session(request))
         next = local(sent.get("next"), "")
-        response = RedirectResponse(next, 303) if next else self._logout(request, out=True)
+        response = onto(next) if next else self._logout(request, out=True)
         self.cookies.keep(response, None)
         return response
 
@@ -107,7 +106,7 @@ def onwards(request: Request, found: SignedIn, next: str) -> Response:
     there = steps[found.lacks]
     if there != next:
         there = address(there, {"next": next, "lang": request.query_params.get("lang", "")})
-    return RedirectResponse(there, 303)
+    return onto(there)
 
 
 def worded(request: Request, problem: Problem | None) -> str | None:
@@ -116,13 +115,3 @@ def worded(request: Request, problem: Problem | None) -> str | None:
         return None
     code = problem.errors[0].code if problem.errors else problem.code
     return PROBLEMS[language(request)].get(code, problem.detail)
-
-
-def routes(door: Door) -> list[tuple[str, str, Callable[[Request], Awaitable[Response]] | Handler]]:
-    """Path, method, handler of every page."""
-    return [
-        ("/login", "GET", door.show_login),
-        ("/login", "POST", door.log_in),
-        ("/logout", "GET", door.show_logout),
-        ("/logout", "POST", door.log_out),
-    ]

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from crosstie.api.link import language, page_headers
-from crosstie.api.sign.form import FIELD, Cookies
+from crosstie.api.sign.form import FIELD, Cookies, beyond
 from crosstie.api.sign.words import WORDS
 
 HERE = Path(__file__).parent
@@ -21,10 +21,18 @@ _PAGES = Environment(
 
 
 def page(request: Request, cookies: Cookies, name: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """The page `<name>.html`. `values` are its own; every page has the words of its language and the form's mark."""
+    """The page `<name>.html`. `values` are its own; every page has the words of its language and the form's mark.
+
+    `next` among them is where the browser goes on to after its form.
+    """
     chosen = language(request)
     other = "en" if chosen == "ar" else "ar"
-    response = HTMLResponse(status_code=status, headers=page_headers(STYLE) | {"cache-control": "no-store"})
+    headers = page_headers(STYLE) | {"cache-control": "no-store"}
+    if goal := beyond(values.get("next", "")):
+        # browsers hold the redirects that follow a form against this, too
+        policy = headers["content-security-policy"]
+        headers["content-security-policy"] = policy.replace("form-action 'self'", f"form-action 'self' {goal}")
+    response = HTMLResponse(status_code=status, headers=headers)
     drawn = _PAGES.get_template(f"{name}.html").render(
         lang=chosen,
         dir="rtl" if chosen == "ar" else "ltr",

@@ -7,10 +7,10 @@ import secrets
 from collections.abc import Mapping
 from hashlib import sha256
 from hmac import digest
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from crosstie.api import body
 from crosstie.errors import Forbidden, UnsupportedMedia
@@ -76,6 +76,7 @@ class Cookies:
         return found
 
 
+SOURCE = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|[a-z][a-z0-9+.-]+:")
 SEED = re.compile(r"[0-9a-f]{32}")
 
 
@@ -88,3 +89,19 @@ def address(path: str, values: Mapping[str, str]) -> str:
     """A path with a query of the values that are not empty."""
     query = urlencode({name: value for name, value in values.items() if value})
     return f"{path}?{query}" if query else path
+
+
+def onto(path: str) -> RedirectResponse:
+    """Go on to another page of this site."""
+    return RedirectResponse(path, 303, headers={"cache-control": "no-store"})
+
+
+def beyond(next: str) -> str:
+    """The source, as a policy names it, that a sign-in for an app leads to in the end: the app's own address."""
+    path, _, query = next.partition("?")
+    if path != "/oauth/authorize":
+        return ""
+    target = urlsplit(dict(parse_qsl(query)).get("redirect_uri", ""))
+    web = target.scheme in ("http", "https")
+    found = f"{target.scheme}://{target.netloc}" if web else f"{target.scheme}:"
+    return found if SOURCE.fullmatch(found) else ""

@@ -14,8 +14,9 @@ _EN = {
     "code_hint": "Six digits from your authenticator app, or one of your recovery codes.",
     "go_on": "Continue",
     "factor_title": "Protect your account",
-    "factor_why": "People who can give rights to others sign in with a second step. Scan this picture with an"
-    " authenticator app on your phone, then type the code that it shows.",
+    "factor_must": "Your firm asks you to sign in with a second step.",
+    "factor_how": "Scan this picture with an authenticator app on your phone, then type the code that it shows.",
+    "picture": "A QR code for the authenticator app; the same key stands below as text.",
     "factor_by_hand": "Or type this key into the app:",
     "codes_title": "Recovery codes",
     "codes_why": "Each of these signs you in once if the phone is lost. They are shown this once: print them, or keep"
@@ -32,7 +33,6 @@ _EN = {
     "set_done": "Your password is set. You can sign in now.",
     "link_gone": "This link has ended or was used. Ask whoever invited you for a new one.",
     "account": "Your account",
-    "account_of": "{0}, {1}",
     "change_title": "Password",
     "present": "Present password",
     "change": "Change password",
@@ -59,8 +59,9 @@ _AR = {
     "code_hint": "ستة أرقام من تطبيق المصادقة، أو أحد رموز الاسترداد.",
     "go_on": "متابعة",
     "factor_title": "احمِ حسابك",
-    "factor_why": "من يستطيع منح الصلاحيات للآخرين يسجّل الدخول بخطوة ثانية. امسح هذه الصورة بتطبيق مصادقة على هاتفك،"
-    " ثم اكتب الرمز الذي يظهر.",
+    "factor_must": "تطلب شركتك تسجيل الدخول بخطوة ثانية.",
+    "factor_how": "امسح هذه الصورة بتطبيق مصادقة على هاتفك، ثم اكتب الرمز الذي يظهر.",
+    "picture": "رمز QR لتطبيق المصادقة؛ المفتاح نفسه مكتوب أدناه.",
     "factor_by_hand": "أو اكتب هذا المفتاح في التطبيق:",
     "codes_title": "رموز الاسترداد",
     "codes_why": "كل رمز منها يتيح الدخول مرة واحدة إذا فُقد الهاتف. تظهر هذه المرة فقط: اطبعها أو احفظها في مدير كلمات"
@@ -77,7 +78,6 @@ _AR = {
     "set_done": "تم حفظ كلمة المرور. يمكنك تسجيل الدخول الآن.",
     "link_gone": "انتهت صلاحية هذا الرابط أو سبق استخدامه. اطلب رابطًا جديدًا ممن دعاك.",
     "account": "حسابك",
-    "account_of": "{0}، {1}",
     "change_title": "كلمة المرور",
     "present": "كلمة المرور الحالية",
     "change": "تغيير كلمة المرور",

@@ -1,0 +1,28 @@
+"""Every page with which people sign in."""
+
+from __future__ import annotations
+
+from crosstie.api.operation import Handler
+from crosstie.api.sign.account import Account
+from crosstie.api.sign.door import Door
+from crosstie.api.sign.invitation import Invitation
+from crosstie.api.sign.second import Second
+
+
+def routes(door: Door) -> list[tuple[str, str, Handler]]:
+    """Path, method, handler of every page."""
+    second, invitation, account = Second(door), Invitation(door), Account(door)
+    return [
+        ("/login", "GET", door.show_login),
+        ("/login", "POST", door.log_in),
+        ("/login/code", "GET", second.show_code),
+        ("/login/code", "POST", second.give_code),
+        ("/login/factor", "GET", second.show_factor),
+        ("/login/factor", "POST", second.add_factor),
+        ("/logout", "GET", door.show_logout),
+        ("/logout", "POST", door.log_out),
+        ("/invitation/{token}", "GET", invitation.show),
+        ("/invitation/{token}", "POST", invitation.accept),
+        ("/account", "GET", account.show),
+        ("/account", "POST", account.act),
+    ]
