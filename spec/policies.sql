@@ -40,6 +40,72 @@ GRANT SELECT, UPDATE (response_body, response_headers) ON attempts TO crosstie_a
 
 GRANT SELECT, INSERT ON attempts TO crosstie_worker;
 
+ALTER TABLE audit_entries ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE audit_entries FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON audit_entries TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON audit_entries TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON audit_entries TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON audit_entries FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT ON audit_entries TO crosstie_app;
+
+GRANT SELECT, INSERT ON audit_entries TO crosstie_worker;
+
+ALTER TABLE audit_heads ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE audit_heads FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON audit_heads TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON audit_heads TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON audit_heads TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON audit_heads FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT ON audit_heads TO crosstie_app;
+
+GRANT SELECT, INSERT, UPDATE ON audit_heads TO crosstie_worker;
+
+ALTER TABLE audit_pending ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE audit_pending FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON audit_pending TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON audit_pending TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON audit_pending TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON audit_pending FROM crosstie_app, crosstie_worker;
+
+GRANT INSERT ON audit_pending TO crosstie_app;
+
+GRANT SELECT, INSERT, DELETE ON audit_pending TO crosstie_worker;
+
 ALTER TABLE clients ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE clients FORCE ROW LEVEL SECURITY;
@@ -1203,9 +1269,70 @@ BEGIN
   UPDATE throttles SET taken = taken - 1 WHERE key = refunded AND taken > 0;
 END $$;
 
+-- The tenants for whom entries of the audit log wait to be sealed.
+
 REVOKE ALL ON FUNCTION throttle_clear(bytea[], bytea) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION throttle_clear(bytea[], bytea) TO crosstie_app;
+
+CREATE OR REPLACE FUNCTION audit_waiting(most int) RETURNS TABLE (tenant_id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY WITH RECURSIVE t AS (
+    (SELECT p.tenant_id FROM audit_pending p ORDER BY p.tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT p.tenant_id FROM audit_pending p WHERE p.tenant_id > t.tenant_id ORDER BY p.tenant_id LIMIT 1)
+      FROM t WHERE t.tenant_id IS NOT NULL
+  )
+  SELECT t.tenant_id FROM t WHERE t.tenant_id IS NOT NULL LIMIT most;
+END $$;
+
+-- The tenants whose chain grew since its last checkpoint.
+
+REVOKE ALL ON FUNCTION audit_waiting(int) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION audit_waiting(int) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION audit_unanchored(most int) RETURNS TABLE (tenant_id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT h.tenant_id FROM audit_heads h WHERE h.anchored < h.position LIMIT most;
+END $$;
+
+-- The one change that the audit log allows: the personal part of entries about a subject, and the address of entries by
+-- it, are blanked together with their salts. Entries that wait to be sealed first: what is sealed meanwhile is then there.
+
+REVOKE ALL ON FUNCTION audit_unanchored(int) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION audit_unanchored(int) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION audit_blank(kind text, subject text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE blanked bigint; tenant uuid := nullif(current_setting('app.tenant', true), '')::uuid;
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  UPDATE audit_pending p SET personal = NULL
+    WHERE p.tenant_id = tenant AND p.target_type = kind AND p.target_id = subject AND p.personal IS NOT NULL;
+  UPDATE audit_pending p SET ip = NULL
+    WHERE p.tenant_id = tenant AND p.actor_type = kind AND p.actor_id = subject AND p.ip IS NOT NULL;
+  UPDATE audit_entries e SET personal = NULL, personal_salt = NULL
+    WHERE e.tenant_id = tenant AND e.target_type = kind AND e.target_id = subject AND e.personal IS NOT NULL;
+  GET DIAGNOSTICS blanked = ROW_COUNT;
+  UPDATE audit_entries e SET ip = NULL, ip_salt = NULL
+    WHERE e.tenant_id = tenant AND e.actor_type = kind AND e.actor_id = subject AND e.ip IS NOT NULL;
+  RETURN blanked;
+END $$;
+
+REVOKE ALL ON FUNCTION audit_blank(text, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION audit_blank(text, text) TO crosstie_app;
 
 CREATE OR REPLACE FUNCTION app_find(client text) RETURNS TABLE (
   tenant_id uuid, id uuid, client_id text, name text, redirect_uris jsonb, grant_types jsonb, scopes jsonb,

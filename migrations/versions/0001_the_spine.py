@@ -56,6 +56,80 @@ def upgrade() -> None:
         postgresql_partition_by="RANGE (delivery_id)",
     )
     op.create_table(
+        "audit_entries",
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor_type", sa.Text(), nullable=False),
+        sa.Column("actor_id", sa.Text(), nullable=True),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("target_type", sa.Text(), nullable=True),
+        sa.Column("target_id", sa.Text(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("request_id", sa.Text(), nullable=True),
+        sa.Column("ip", sa.Text(), nullable=True),
+        sa.Column("ip_salt", sa.LargeBinary(), nullable=True),
+        sa.Column("ip_digest", sa.LargeBinary(), nullable=True),
+        sa.Column("before", postgresql.JSON(astext_type=sa.Text()), nullable=True),
+        sa.Column("after", postgresql.JSON(astext_type=sa.Text()), nullable=True),
+        sa.Column(
+            "personal",
+            postgresql.JSON(astext_type=sa.Text()),
+            nullable=True,
+            comment="The part of before and after that can be erased.",
+        ),
+        sa.Column("personal_salt", sa.LargeBinary(), nullable=True),
+        sa.Column("personal_digest", sa.LargeBinary(), nullable=True),
+        sa.Column("mark", sa.LargeBinary(), nullable=False, comment="The beginning of its content's digest."),
+        sa.Column("previous", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.CheckConstraint("outcome IN ('done', 'denied', 'failed')", name=op.f("ck_audit_entries_outcome")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_audit_entries")),
+        sa.UniqueConstraint("tenant_id", "position", name="uq_audit_entries_position"),
+        info={"reach": "batch", "app": "SELECT", "batch": "SELECT, INSERT"},
+    )
+    op.create_index("ix_audit_entries_action", "audit_entries", ["tenant_id", "action", "id"], unique=False)
+    op.create_index("ix_audit_entries_actor_id", "audit_entries", ["tenant_id", "actor_id", "id"], unique=False)
+    op.create_index("ix_audit_entries_at", "audit_entries", ["tenant_id", "at", "id"], unique=False)
+    op.create_index("ix_audit_entries_ip", "audit_entries", ["tenant_id", "ip", "id"], unique=False)
+    op.create_index("ix_audit_entries_outcome", "audit_entries", ["tenant_id", "outcome", "id"], unique=False)
+    op.create_index("ix_audit_entries_request_id", "audit_entries", ["tenant_id", "request_id", "id"], unique=False)
+    op.create_index("ix_audit_entries_target_id", "audit_entries", ["tenant_id", "target_id", "id"], unique=False)
+    op.create_table(
+        "audit_heads",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("anchored", sa.BigInteger(), nullable=False, comment="Up to here a checkpoint was written."),
+        sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_audit_heads")),
+        info={"reach": "batch", "app": "SELECT", "batch": "SELECT, INSERT, UPDATE"},
+    )
+    op.create_table(
+        "audit_pending",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor_type", sa.Text(), nullable=False),
+        sa.Column("actor_id", sa.Text(), nullable=True),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("target_type", sa.Text(), nullable=True),
+        sa.Column("target_id", sa.Text(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("ip", sa.Text(), nullable=True),
+        sa.Column("request_id", sa.Text(), nullable=True),
+        sa.Column("before", postgresql.JSON(astext_type=sa.Text()), nullable=True),
+        sa.Column("after", postgresql.JSON(astext_type=sa.Text()), nullable=True),
+        sa.Column(
+            "personal",
+            postgresql.JSON(astext_type=sa.Text()),
+            nullable=True,
+            comment="What an erasure blanks, of before and after.",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_audit_pending")),
+        info={"reach": "batch", "app": "INSERT", "batch": "SELECT, INSERT, DELETE"},
+    )
+    op.create_table(
         "clients",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -293,9 +367,7 @@ def upgrade() -> None:
         sa.CheckConstraint("status IN ('pending', 'approved', 'suspended')", name=op.f("ck_oauth_apps_status")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_oauth_apps")),
     )
-    op.create_index(
-        "ix_oauth_apps_client_id", "oauth_apps", ["tenant_id", "client_id", "created_at", "id"], unique=False
-    )
+    op.create_index("ix_oauth_apps_client_id", "oauth_apps", ["client_id"], unique=False)
     op.create_index("ix_oauth_apps_created_at", "oauth_apps", ["tenant_id", "created_at", "id"], unique=False)
     op.create_index("ix_oauth_apps_name", "oauth_apps", ["tenant_id", "name", "id"], unique=False)
     op.create_index("ix_oauth_apps_status", "oauth_apps", ["tenant_id", "status", "created_at", "id"], unique=False)

@@ -19,10 +19,12 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from crosstie import access, log
-from crosstie.access import oauth
+from crosstie.access import anchor, oauth
+from crosstie.access.anchor import Anchors
 from crosstie.access.oauth.flow import Flows
 from crosstie.access.oauth.own import Own
 from crosstie.access.oauth.ring import Ring
+from crosstie.access.seal import Sealer
 from crosstie.access.token import Tokens
 from crosstie.access.vault import Vault
 from crosstie.api import server
@@ -125,6 +127,7 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
                 Keeper(worker_pool, settings).run,
                 Timed(made).run,
                 Broom(made, blobs(settings)).run,
+                Sealer(worker_pool, anchors(settings, vault)).run,
             ]
         yield process
 
@@ -207,15 +210,24 @@ async def serve(
 
 def blobs(settings: Settings) -> Blobs:
     """Where files lie: a bucket, or a folder of HOME."""
-    if not settings.s3_bucket:
-        return Blobs.folder(settings.home / "media")
+    return bucket_of(settings, settings.s3_bucket) if settings.s3_bucket else Blobs.folder(settings.home / "media")
+
+
+def bucket_of(settings: Settings, name: str) -> Blobs:
+    """A bucket of the store that the settings name."""
     return Blobs.bucket(
-        settings.s3_bucket,
+        name,
         endpoint=settings.s3_endpoint,
         region=settings.s3_region,
         key_id=settings.s3_access_key_id,
         secret=settings.s3_secret_access_key,
     )
+
+
+def anchors(settings: Settings, vault: Vault) -> Anchors:
+    """Where checkpoints of the audit log go, and what signs them."""
+    bucket = bucket_of(settings, settings.audit_bucket) if settings.audit_bucket else None
+    return Anchors(settings.home / anchor.FOLDER, vault.derive("audit-checkpoints"), bucket)
 
 
 async def _listen(web: ASGIApp, settings: Settings, listener: socket.socket | None, stop: asyncio.Event | None) -> None:

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "users": ("tenancy", "users", "Operator: users of a tenant."),
     "keys": ("tenancy", "keys", "Operator: API keys of a tenant."),
     "dlq": ("letters", "dlq", "Operator: dead letters."),
+    "audit": ("audit", "audit", "Operator: verify the audit log."),
     "events": ("events", "app", "Read, replay and send events."),
     "listen": ("listen", "app", "Forward events to a local address as signed webhooks."),
     "endpoints": ("nouns", "group", "Webhook endpoints."),

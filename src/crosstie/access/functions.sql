@@ -73,3 +73,52 @@ BEGIN
   DELETE FROM throttles WHERE key = ANY (keys);
   UPDATE throttles SET taken = taken - 1 WHERE key = refunded AND taken > 0;
 END $$;
+
+-- The tenants for whom entries of the audit log wait to be sealed.
+-- for: worker
+CREATE OR REPLACE FUNCTION audit_waiting(most int) RETURNS TABLE (tenant_id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY WITH RECURSIVE t AS (
+    (SELECT p.tenant_id FROM audit_pending p ORDER BY p.tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT p.tenant_id FROM audit_pending p WHERE p.tenant_id > t.tenant_id ORDER BY p.tenant_id LIMIT 1)
+      FROM t WHERE t.tenant_id IS NOT NULL
+  )
+  SELECT t.tenant_id FROM t WHERE t.tenant_id IS NOT NULL LIMIT most;
+END $$;
+
+-- The tenants whose chain grew since its last checkpoint.
+-- for: worker
+CREATE OR REPLACE FUNCTION audit_unanchored(most int) RETURNS TABLE (tenant_id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT h.tenant_id FROM audit_heads h WHERE h.anchored < h.position LIMIT most;
+END $$;
+
+-- The one change that the audit log allows: the personal part of entries about a subject, and the address of entries by
+-- it, are blanked together with their salts. Entries that wait to be sealed first: what is sealed meanwhile is then there.
+-- for: app
+CREATE OR REPLACE FUNCTION audit_blank(kind text, subject text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE blanked bigint; tenant uuid := nullif(current_setting('app.tenant', true), '')::uuid;
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  UPDATE audit_pending p SET personal = NULL
+    WHERE p.tenant_id = tenant AND p.target_type = kind AND p.target_id = subject AND p.personal IS NOT NULL;
+  UPDATE audit_pending p SET ip = NULL
+    WHERE p.tenant_id = tenant AND p.actor_type = kind AND p.actor_id = subject AND p.ip IS NOT NULL;
+  UPDATE audit_entries e SET personal = NULL, personal_salt = NULL
+    WHERE e.tenant_id = tenant AND e.target_type = kind AND e.target_id = subject AND e.personal IS NOT NULL;
+  GET DIAGNOSTICS blanked = ROW_COUNT;
+  UPDATE audit_entries e SET ip = NULL, ip_salt = NULL
+    WHERE e.tenant_id = tenant AND e.actor_type = kind AND e.actor_id = subject AND e.ip IS NOT NULL;
+  RETURN blanked;
+END $$;

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from crosstie.access import password, throttle
+from uuid import UUID
+
+import asyncpg
+
+from crosstie.access import audit, password, throttle
 from crosstie.access.session import Session, Sessions, SignedIn, person
 from crosstie.access.throttle import Limit
 from crosstie.errors import Unauthorized
-from crosstie.log.event import Actor
+from crosstie.log.event import NOBODY, Actor
 from crosstie.log.unit import Unit
 
 #: tries, seconds: for one account from one address; for one account from anywhere; from one address for any account
@@ -31,14 +35,29 @@ async def by_password(
     row = rows[0] if len(rows) == 1 else None
     kept = row["password_hash"] if row is not None else None
     if not await password.fits(kept, secret) or row is None:
+        await _refused(pool, row)
         raise Unauthorized(REFUSED)
-    async with sessions.log.unit(row["tenant_id"], Actor("user", str(row["id"]))) as unit:
-        whose = await person(unit.connection, row["tenant_id"], row["id"])
-        if whose is None or not whose.active or not whose.local:
-            raise Unauthorized(REFUSED)
-        token = await sessions.start(unit, row["id"], ("password",), ip, agent)
+    token = await _started(sessions, row["tenant_id"], row["id"], ip, agent)
+    if token is None:
+        await _refused(pool, row)
+        raise Unauthorized(REFUSED)
     await throttle.clear(pool, pepper, (here, account), origin)
     return token
+
+
+async def _started(sessions: Sessions, tenant_id: UUID, user_id: UUID, ip: str | None, agent: str | None) -> str | None:
+    """A new sign-in, or None where the user may not act or an issuer elsewhere keeps his identity."""
+    async with sessions.log.unit(tenant_id, Actor("user", str(user_id))) as unit:
+        whose = await person(unit.connection, tenant_id, user_id)
+        if whose is None or not whose.active or not whose.local:
+            return None
+        return await sessions.start(unit, user_id, ("password",), ip, agent)
+
+
+async def _refused(pool: asyncpg.Pool, row: asyncpg.Record | None) -> None:
+    """A failed sign-in is in the audit log of the tenant, or of the installation: the same work for both."""
+    tenant_id, target = (row["tenant_id"], ("user", str(row["id"]))) if row is not None else (audit.INSTALLATION, None)
+    await audit.note(pool, tenant_id, NOBODY, "sessions.create", outcome="failed", target=target)
 
 
 REFUSED = "E-mail address, password or firm are not right."

@@ -1,24 +1,27 @@
-"""What access declares: tenants, their people, and their credentials."""
+"""What access declares: tenants, their people, their credentials, and what was done with them."""
 
 from __future__ import annotations
 
+from crosstie.access.audit import AUDIT_ENTRIES
 from crosstie.access.key import API_KEYS
 from crosstie.access.limit import quotas
 from crosstie.access.oauth.app import OAUTH_APPS
 from crosstie.access.oauth.tables import TABLES as OAUTH
 from crosstie.access.outlet import OUTLETS
 from crosstie.access.role import ROLES
+from crosstie.access.seal import audit_heads
 from crosstie.access.session import SESSIONS
 from crosstie.access.tenant import TENANTS
 from crosstie.access.throttle import throttles
 from crosstie.access.user import EVENTS, USERS
 from crosstie.access.vault import data_keys
 from crosstie.declare.module import Module
+from crosstie.log.trail import audit_pending
 
 MODULE = Module(
     "access",
     "Tenants, their people and their credentials.",
-    resources=(TENANTS, ROLES, OUTLETS, USERS, SESSIONS, API_KEYS, OAUTH_APPS),
-    tables=(data_keys, quotas, throttles, *OAUTH),
+    resources=(TENANTS, ROLES, OUTLETS, USERS, SESSIONS, API_KEYS, OAUTH_APPS, AUDIT_ENTRIES),
+    tables=(data_keys, quotas, throttles, *OAUTH, audit_pending, audit_heads),
     events=EVENTS,
 )

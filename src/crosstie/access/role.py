@@ -52,6 +52,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "dead-letters": (TECHNICAL, TECHNICAL),
     "event-types": (BUSINESS, TECHNICAL),
     "events": ("developer owner", TECHNICAL),
+    "audit-entries": ("owner", ""),
     "operations": (BUSINESS, TECHNICAL),
     "clients": (INSIDE, OFFICE),
     "sites": (INSIDE, OFFICE),

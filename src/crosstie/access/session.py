@@ -55,6 +55,7 @@ def end(unit: Unit, row: Session) -> Session:
         return row
     after = unit.update(row, {"ended_at": unit.now})
     change.tell(unit, SESSIONS, "session.ended", after)
+    change.note(unit, SESSIONS, "end", row, after)
     return after
 
 
@@ -231,7 +232,7 @@ class Sessions:
             "agent": (agent or "")[:300] or None,
             "hash": self._digest(token),
         }
-        await change.create(unit, SESSIONS, values)
+        change.note(unit, SESSIONS, "create", None, await change.create(unit, SESSIONS, values))
         return token
 
     async def end(self, token: str | None) -> None:

@@ -9,7 +9,7 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped
 
-from crosstie.access import scope
+from crosstie.access import audit, scope
 from crosstie.access.role import BUILD, BUILT_IN
 from crosstie.access.vault import Vault
 from crosstie.db import session
@@ -20,7 +20,8 @@ from crosstie.declare.shape import Shape
 from crosstie.errors import Conflict, NotFound, UnknownParameter
 from crosstie.kit import ids
 from crosstie.log import change
-from crosstie.log.event import SYSTEM
+from crosstie.log.event import OPERATOR, SYSTEM
+from crosstie.log.trail import Act
 from crosstie.log.unit import Unit
 
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
@@ -122,6 +123,8 @@ async def make(
             )
             await connection.execute(BUILD, id, [ids.uuid7() for _ in BUILT_IN], list(BUILT_IN), [*BUILT_IN.values()])
             await vault.add_key(connection, id)
+            after = {"slug": slug, "name": name, "sandbox": sandbox}
+            await audit.write(connection, id, OPERATOR, Act("tenants.create", "tenant", str(id), after=after))
     except asyncpg.UniqueViolationError as error:
         raise Conflict(f"A tenant with the slug {slug} exists.") from error
     return id
@@ -149,3 +152,5 @@ async def set_status(pool: asyncpg.Pool, id: UUID, status: str) -> None:
             "UPDATE tenants SET status = $1, updated_at = now(), revision = revision + 1 WHERE id = $2", status, id
         )
         await connection.execute(change.REROUTE.text, id)
+        verb = "suspend" if status == "suspended" else "resume"
+        await audit.write(connection, id, OPERATOR, Act(f"tenants.{verb}", "tenant", str(id), after={"status": status}))

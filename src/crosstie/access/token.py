@@ -14,7 +14,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from crosstie.access import jwt
+from crosstie.access import audit, jwt
 from crosstie.access.jwt import BadToken, Token
 from crosstie.access.vault import Vault
 from crosstie.db import session
@@ -42,6 +42,8 @@ class Grant:
     ends_at: datetime | None = None
     suspended: bool = False
     fresh_until: float = 0.0
+    #: its use from a forbidden address is in the audit log
+    reported: bool = False
 
 
 class Issuer(Protocol):
@@ -87,6 +89,12 @@ class Tokens:
         if grant.suspended:
             raise TenantSuspended("This tenant is suspended; its operator can say why.")
         if grant.networks and not _within(ip, grant):
+            if not grant.reported:  # once while it is kept: whoever tries on does not fill the audit log
+                grant.reported = True
+                after = {"reason": "address"}
+                await audit.note(
+                    self._pool, grant.tenant_id, grant.actor, "credentials.use", outcome="denied", after=after
+                )
             raise Forbidden("The key may not be used from this address.")
         return grant
 

@@ -132,7 +132,7 @@ async def alone(unit: Unit, noun: Noun, item: Any, request_id: str) -> dict[str,
         return {"status": problem.status, "problem": problem.document(noun.api.docs, request_id)}
     await unit.flush()
     await unit.connection.execute("SAVEPOINT item")
-    mark = len(unit.appended)
+    mark = unit.mark()
     try:
         row = await change.create(unit, noun.resource, values)
         await unit.flush()

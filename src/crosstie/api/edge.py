@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -21,6 +21,7 @@ from crosstie.api.operation import Handler
 from crosstie.api.ways import Ways
 from crosstie.errors import BadRequest, Internal, Invalid, NotFound, Problem, Unavailable
 from crosstie.kit import ids, json
+from crosstie.log.event import ORIGIN, Origin
 from crosstie.log.idempotency import Answer
 
 logger = structlog.get_logger()
@@ -30,11 +31,19 @@ PROBLEM = "application/problem+json"
 class Edge:
     """The outermost application: routes inside, answers outside."""
 
-    def __init__(self, routes: Sequence[BaseRoute], docs: str, observe: Any, cors: Cors) -> None:
+    def __init__(
+        self,
+        routes: Sequence[BaseRoute],
+        docs: str,
+        observe: Any,
+        cors: Cors,
+        caller: Callable[[Call], str | None],
+    ) -> None:
         self._ways = Ways(routes, self._nothing)
         self._docs = docs
         self._observe = observe
         self._cors = cors
+        self._caller = caller
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,6 +55,7 @@ class Edge:
         extra = {"x-request-id": request_id, "x-content-type-options": "nosniff"}
         extra |= self._cors.headers(headers.get("origin"))
         state = scope["state"] = {"request_id": request_id, "headers": extra, "status": 0}
+        ORIGIN.set(Origin(request_id, lambda: self._caller(Call(scope))))
         started = time.perf_counter()
 
         async def noted(message: Any) -> None:

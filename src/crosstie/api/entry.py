@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from starlette.requests import Request
 
-from crosstie.access import scope
+from crosstie.access import audit, scope
 from crosstie.access.limit import Meter
 from crosstie.access.token import Grant
 from crosstie.api import edge
 from crosstie.api.accept import accepts
 from crosstie.declare.resource import Resource
-from crosstie.errors import BadRequest, NotAcceptable, Problem
+from crosstie.errors import BadRequest, InsufficientScope, NotAcceptable, Problem
 from crosstie.log.idempotency import Answer, Key, perform
 from crosstie.log.unit import Log, Unit
 
@@ -35,6 +35,8 @@ class Api:
     address: str = ""
     #: nouns by name, for references
     resources: dict[str, Resource] = field(default_factory=dict)
+    #: ids of operations by path and method, for the audit log
+    names: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     async def enter(self, request: Request, needed: str | None, policy: Literal["api", "events"] = "api") -> Grant:
         """Who calls. Raises Unauthorized, TooManyRequests, NotAcceptable, or InsufficientScope."""
@@ -45,8 +47,19 @@ class Api:
         if accept and not accepts(accept, "application/json"):
             raise NotAcceptable("Answers are JSON: Accept: application/json.")
         if needed:
-            scope.require(grant.actor, needed)
+            try:
+                scope.require(grant.actor, needed)
+            except InsufficientScope:
+                await self._denied(request, grant, needed)
+                raise
         return grant
+
+    async def _denied(self, request: Request, grant: Grant, needed: str) -> None:
+        """Who tried what he may not is in the audit log."""
+        path = request.scope["route"].path
+        after = {"scope": needed, "path": request.url.path}
+        name = self.names.get((path, request.method), f"{request.method} {path}")
+        await audit.note(self.log.app, grant.tenant_id, grant.actor, name, outcome="denied", after=after)
 
     async def once(self, request: Request, grant: Grant, raw: bytes, work: Callable[[], Awaitable[Answer]]) -> Answer:
         """Run work that commits by itself; under an Idempotency-Key its answer is kept."""

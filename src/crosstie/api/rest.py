@@ -63,6 +63,7 @@ class Noun:
 
     async def page(self, request: Request, grant: Grant, query: filters.Query) -> Answer:
         """One page of what a query asks for."""
+        await self._refresh(grant)
         statement, values = pages.statement(self.resource, query, self.api.log.cipher.pepper)
         async with session.of_tenant(self.api.log.app, grant.tenant_id) as connection:
             rows = await connection.fetch(statement.text, *statement.arguments(values))
@@ -77,10 +78,15 @@ class Noun:
         found = {"data": expand.narrowed(documents, query), "has_more": more, "next_cursor": cursor}
         return Answer(200, json.dumps(found), headers)
 
+    async def _refresh(self, grant: Grant) -> None:
+        if self.resource.before_read is not None:
+            await self.resource.before_read(self.api.log, grant.tenant_id)
+
     async def retrieve(self, request: Request) -> Answer:
         grant = await self.api.enter(request, self.read)
         query = filters.single(self.resource, request.query_params.multi_items())
         id = parse_id(request)
+        await self._refresh(grant)
         async with self.api.log.unit(grant.tenant_id, grant.actor) as unit:
             row = await unit.get(self.resource.row, id)
             documents = [self.shown(row)]
@@ -191,7 +197,7 @@ class Noun:
                     row = await unit.get(self.resource.row, parse_id(request), lock=action.scope == "write")
                     if action.scope == "write":
                         match(request, row)
-                found = await action.run(unit, row, values)
+                found = await change.act(unit, self.resource, action, row, values)
                 if shown is None:
                     return self.answer(found, action.status, unit)
                 if isinstance(found, list):

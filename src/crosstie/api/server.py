@@ -103,6 +103,7 @@ def build(
     api = Api(log, docs, authenticate, meter, address, dict(log.catalogue.resources))
     parts = Parts(api, ingest, Registry(log.app), uploads, figures)
     known = operations(parts)
+    api.names = {(o.path, o.method): o.id for o in known}
     parts.documents["/openapi.json"] = json.dumps(openapi.document(known, log.catalogue, address))
     parts.documents["/asyncapi.json"] = json.dumps(asyncapi.document(log.catalogue, address))
     named = ((o.path, o.method, o.handler) for o in known)
@@ -111,7 +112,7 @@ def build(
     handlers = [*named, *link.pages(api), *pages.routes(door), *download.routes(api, uploads), *manual.routes()]
     handlers += oauth.routes(oauth.Protocol(api, flows))
     cors = Cors(terms.cors_origins, credentials=terms.cors_credentials)
-    return Edge(_routes(handlers), docs, figures.observe, cors)
+    return Edge(_routes(handlers), docs, figures.observe, cors, proxies.client)
 
 
 class Methods:

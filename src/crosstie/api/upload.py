@@ -111,6 +111,7 @@ class Depot:
             after = await upload.replace(unit, row, columns)
             assert upload.replaced is not None
             change.tell(unit, resource, upload.replaced, after)
+            change.note(unit, resource, "add-version", row, after)
             return self.noun.answer(after, 201, unit)
 
         return await self.record(request, grant, columns["sha256"].encode(), work, columns["blob"])

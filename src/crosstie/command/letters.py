@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,8 +14,9 @@ from crosstie.command import operate, out
 from crosstie.command.failing import MISSING, PARTIAL, Failure
 from crosstie.command.out import Output
 from crosstie.db import session
-from crosstie.log import letter
-from crosstie.log.letter import DeadLetter
+from crosstie.log import change
+from crosstie.log.event import OPERATOR
+from crosstie.log.letter import DEAD_LETTERS, DeadLetter
 from crosstie.log.unit import Unit
 
 dlq = out.group("Dead letters: what was given up, until it is retried or discarded.")
@@ -51,7 +52,7 @@ def retry(ids: Ids = None, tenant: Where = None, every: All = False, output: Out
 
     crosstie dlq retry --all --tenant acme
     """
-    _each(ids or [], tenant, every, output, lambda unit, row: letter.retry(unit, row, {}))
+    _each(ids or [], tenant, every, output, lambda unit, row: _act(unit, "retry", row, {}))
 
 
 @dlq.command("discard")
@@ -68,7 +69,12 @@ def discard(
 
     crosstie dlq discard --all --tenant acme --reason "the endpoint is gone"
     """
-    _each(ids or [], tenant, every, output, lambda unit, row: letter.discard(unit, row, {"reason": reason}))
+    _each(ids or [], tenant, every, output, lambda unit, row: _act(unit, "discard", row, {"reason": reason}))
+
+
+def _act(unit: Unit, verb: str, row: DeadLetter, given: Mapping[str, Any]) -> Awaitable[Any]:
+    action = next(each for each in DEAD_LETTERS.actions if each.verb == verb)
+    return change.act(unit, DEAD_LETTERS, action, row, given)
 
 
 def _each(ids: list[UUID], tenant: str | None, every: bool, output: out.Form | None, verb: Verb) -> None:
@@ -84,7 +90,7 @@ def _each(ids: list[UUID], tenant: str | None, every: bool, output: out.Form | N
                 if id not in found:
                     answers.append({"id": id, "outcome": "missing"})
                     continue
-                async with process.log.unit(found[id][1], operate.OPERATOR) as unit:
+                async with process.log.unit(found[id][1], OPERATOR) as unit:
                     await verb(unit, await unit.get(DeadLetter, id, lock=True))
                 answers.append({"id": id, "outcome": "done"})
         return answers

@@ -20,9 +20,8 @@ from crosstie.app import Process, opened
 from crosstie.command import out
 from crosstie.installation import held
 from crosstie.log import change
-from crosstie.log.event import Actor
+from crosstie.log.event import OPERATOR
 
-OPERATOR = Actor("operator", None, frozenset("*"))
 T = TypeVar("T")
 
 

@@ -25,6 +25,8 @@ READ_ONLY: frozenset[Crud] = frozenset(("list", "retrieve"))
 
 #: async (unit, row before or None, values) -> None: may complete the values, and refuse by raising a Problem.
 Rule = Callable[..., Awaitable[None]]
+#: async (log, tenant_id) -> None: brings what is kept about the noun up to date before it is read.
+Refresh = Callable[..., Awaitable[None]]
 #: (row, unit) -> further fields of an answer, such as a signed link or a secret that is shown once.
 Extra = Callable[..., dict[str, Any]]
 
@@ -91,6 +93,7 @@ class Resource:
     verbs: frozenset[Crud] = EVERY
     rule: Rule | None = None
     before_delete: Rule | None = None
+    before_read: Refresh | None = None
     extra: Extra | None = None
     extra_fields: tuple[Field, ...] = ()
     shown_once: tuple[Field, ...] = ()
@@ -134,7 +137,12 @@ class Resource:
     @cached_property
     def fact(self) -> Shape:
         """The data of this noun's events."""
-        return self.output if self.extra_told else Shape([described(a) for a in self.read])
+        return self.output if self.extra_told else self.kept
+
+    @cached_property
+    def kept(self) -> Shape:
+        """What a record itself holds of an answer, without what is made for each answer anew."""
+        return Shape([described(a) for a in self.read])
 
     @cached_property
     def initial(self) -> dict[str, Field]:

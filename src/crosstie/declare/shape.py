@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -97,7 +98,7 @@ class Shape:
         }
         return found | ({"required": required} if required else {})
 
-    @property
+    @cached_property
     def personal(self) -> tuple[str, ...]:
         """The names of the fields that can be blanked."""
         return tuple(f.name for f in self.fields.values() if f.personal)

@@ -66,6 +66,15 @@ class Blobs:
 
         return pieces()
 
+    async def names(self, beginning: str) -> AsyncIterator[str]:
+        """The keys that begin so, in no order. Raises Away."""
+        try:
+            async for batch in obstore.list(self._store, beginning):
+                for each in batch:
+                    yield each["path"]
+        except (BaseError, OSError) as error:
+            raise Away(type(error).__name__) from error
+
     async def drop(self, key: str) -> None:
         """Take a file away; one that is not there is fine. Raises Away."""
         try:

@@ -12,6 +12,7 @@ from crosstie.declare.field import Field
 from crosstie.declare.resource import Action, Resource
 from crosstie.declare.row import Row
 from crosstie.log import change
+from crosstie.log.trail import Act
 from crosstie.log.unit import Unit
 
 ERASED = "[erased]"
@@ -36,6 +37,9 @@ ANSWERS = Statement(
     " AND a.tenant_id = d.tenant_id AND a.delivery_id = d.id",
     "12",
 )
+
+#: personal parts of the audit log's entries about the subject; the chain holds
+TRAIL = Statement("SELECT audit_blank($1, $2)", ("kind", "subject"))
 
 
 def blank_values(resource: Resource) -> dict[str, Any]:
@@ -64,6 +68,8 @@ async def blank(unit: Unit, resource: Resource, row: Row) -> Row:
     unit.write(EVENTS, [*subject, keys])
     unit.write(LETTERS, [*subject, keys])
     unit.write(ANSWERS, [*subject])
+    await unit.fetch(TRAIL, kind=subject[0], subject=subject[1])
+    unit.note(Act(f"{resource.name}.erase", *subject, after={"fields": keys}, final=True))
     for projection in unit.log.catalogue.projections:
         if projection.blank is not None:
             await projection.blank(unit, subject, keys)

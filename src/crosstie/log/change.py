@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from crosstie.db.statement import Statement
 from crosstie.declare.catalogue import event_key
 from crosstie.declare.machine import Move
-from crosstie.declare.resource import Resource
+from crosstie.declare.resource import Action, Resource
 from crosstie.declare.row import Record, Row
 from crosstie.errors import Conflict, Fault, MoveRefused
 from crosstie.kit import ids, text
+from crosstie.log.trail import Act
 from crosstie.log.unit import Log, Unit
 
 INDEX = Statement(
@@ -53,6 +54,8 @@ async def create(unit: Unit, resource: Resource, values: Mapping[str, Any]) -> R
     if resource.search:
         unit.write(INDEX, [unit.tenant_id, resource.name, row.id, _tokens(resource, row)])
     _told(unit, resource, "created", row)
+    if "create" in resource.verbs:  # what nobody can ask for is no act but what follows from one
+        note(unit, resource, "create", None, row)
     return row
 
 
@@ -70,6 +73,7 @@ async def update(unit: Unit, resource: Resource, row: Row, changes: Mapping[str,
         unit.write(UNINDEX, arguments)
         unit.write(INDEX, arguments)
     _told(unit, resource, "updated", after)
+    note(unit, resource, "update", row, after)
     return after
 
 
@@ -81,6 +85,7 @@ async def delete(unit: Unit, resource: Resource, row: Row) -> None:
     if resource.search:
         unit.write(UNINDEX, [unit.tenant_id, resource.name, row.id, []])
     _told(unit, resource, "deleted", row)
+    note(unit, resource, "delete", row, None)
 
 
 async def move(unit: Unit, resource: Resource, row: Row, step: Move, given: Mapping[str, Any]) -> Row:
@@ -102,7 +107,18 @@ async def move(unit: Unit, resource: Resource, row: Row, step: Move, given: Mapp
     unit.append(step.event, fact(resource, after, unit.log) | {"previous_status": present}, subject(resource, after.id))
     if resource.routes:
         reroute(unit)
+    note(unit, resource, step.verb, row, after)
     return after
+
+
+async def act(unit: Unit, resource: Resource, action: Action, row: Row | None, given: Mapping[str, Any]) -> Any:
+    """Run an action; what it answers. A record must have been read with `lock` where the action writes."""
+    found = await action.run(unit, row, given)
+    if action.scope == "write":
+        after = found if isinstance(found, resource.row) else row
+        told = {name: value for name, value in given.items() if value is not None}
+        note(unit, resource, action.verb, row, after, told)
+    return found
 
 
 async def _twin(unit: Unit, resource: Resource, values: Mapping[str, Any]) -> Row | None:
@@ -151,6 +167,20 @@ def tell(unit: Unit, resource: Resource, event: str, row: Row, extra: Mapping[st
 def subject(resource: Resource, id: UUID) -> tuple[str, str]:
     """The subject of a record's events."""
     return resource.singular, str(id)
+
+
+def note(
+    unit: Unit,
+    resource: Resource,
+    verb: str,
+    before: Row | None,
+    after: Row | None,
+    given: Mapping[str, Any] | None = None,
+) -> None:
+    """Have a change of a record in the audit log."""
+    row = after or before
+    target = str(row.id) if row is not None else None
+    unit.note(Act(f"{resource.name}.{verb}", resource.singular, target, before, after, resource, given=given))
 
 
 def _told(unit: Unit, resource: Resource, change: Any, row: Row) -> None:

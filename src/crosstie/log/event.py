@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,6 +34,32 @@ class Actor:
 
 
 SYSTEM = Actor("system")
+#: whoever works on the installation itself
+OPERATOR = Actor("operator", None, frozenset("*"))
+#: whoever has shown no credential
+NOBODY = Actor("anonymous")
+
+
+class Origin:
+    """Where a request came from: its id, and its address, which is looked at only where somebody asks."""
+
+    __slots__ = ("_find", "_found", "request_id")
+
+    def __init__(self, request_id: str | None = None, find: Callable[[], str | None] | None = None) -> None:
+        self.request_id = request_id
+        self._find = find
+        self._found: str | None = None
+
+    @property
+    def ip(self) -> str | None:
+        """The address, or None where there is none to be known."""
+        if self._find is not None:
+            self._found, self._find = self._find(), None
+        return self._found
+
+
+#: the request that is being answered; what is done for nobody's request has none
+ORIGIN: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039  # never changed but by itself
 
 
 class Event(msgspec.Struct, frozen=True):

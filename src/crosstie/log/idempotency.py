@@ -131,7 +131,7 @@ async def _keep(unit: Unit, key: Key, answer: Answer) -> None:
     plain = msgspec.msgpack.encode(answer)
     sealed = unit.log.cipher.seal(unit.tenant_id, plain, "idempotency", "answer", key.place)
     unit.write(KEEP, [unit.tenant_id, key.principal, key.digest, key.fingerprint, sealed])
-    await unit.flush()
+    await unit.finish()
 
 
 def _stored(log: Log, tenant_id: UUID, key: Key, found: asyncpg.Record) -> Answer:

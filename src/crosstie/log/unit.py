@@ -24,9 +24,10 @@ from crosstie.declare.row import Row
 from crosstie.errors import NotFound
 from crosstie.kit import clock, ids, json
 from crosstie.kit.egress import Guard
-from crosstie.log import refusal
+from crosstie.log import refusal, trail
 from crosstie.log.append import QUERIES, columns
-from crosstie.log.event import SYSTEM, Actor, Event
+from crosstie.log.event import ORIGIN, SYSTEM, Actor, Event, Origin
+from crosstie.log.trail import Act
 
 R = TypeVar("R", bound=Row)
 #: writes that go into one statement
@@ -78,7 +79,7 @@ class Log:
             unit = Unit(self, connection, tenant_id, actor, **context)
             async with session.transaction(connection, session.begin(tenant_id)):
                 yield unit
-                await unit.flush()
+                await unit.finish()
         unit.committed()
 
 
@@ -89,6 +90,14 @@ class Write:
     statement: Statement
     arguments: Sequence[Any]
     row: tuple[Any, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place inside a Unit."""
+
+    appended: int
+    acts: dict[tuple[str | None, str | None], Act]
 
 
 @dataclass(slots=True)
@@ -103,6 +112,8 @@ class Unit:
     causation_id: str | None = None
     trace: str | None = None
     source: str | None = None
+    #: for the audit log
+    origin: Origin = field(default_factory=ORIGIN.get)
     now: datetime = field(default_factory=clock.now)
     appended: list[Event] = field(default_factory=list)
     after: list[Callable[[], None]] = field(default_factory=list)
@@ -110,6 +121,7 @@ class Unit:
     shown: dict[str, str] = field(default_factory=dict)
     _writes: list[Write] = field(default_factory=list)
     _events: list[Event] = field(default_factory=list)
+    _acts: dict[tuple[str | None, str | None], Act] = field(default_factory=dict)
 
     # reading
 
@@ -187,6 +199,20 @@ class Unit:
             run(self, event, data)
         return event
 
+    def note(self, act: Act) -> None:
+        """Have an act in the audit log with the commit: one entry per target, however many steps it takes."""
+        key = act.target_type, act.target_id
+        earlier = self._acts.get(key)
+        self._acts[key] = earlier.follow(act) if earlier else act
+
+    async def finish(self) -> None:
+        """Send what is left, the audit entries with it: the last statement of the transaction."""
+        if self._acts:
+            acts, self._acts = self._acts, {}
+            made = trail.arguments(self.tenant_id, acts.values(), self.now, self.actor, self.origin)
+            self._writes.append(Write(trail.NOTE, made))
+        await self.flush()
+
     async def flush(self) -> None:
         """Send what is queued. Raises the Problem that a broken constraint stands for."""
         if self._events:
@@ -205,10 +231,15 @@ class Unit:
             except asyncpg.IntegrityConstraintViolationError as error:
                 raise refusal.of(error) from error
 
-    def forget(self, mark: int) -> None:
-        """Drop what is queued, and the events appended after a mark: their savepoint was rolled back."""
+    def mark(self) -> Mark:
+        """Where this Unit stands, for `forget`."""
+        return Mark(len(self.appended), dict(self._acts))
+
+    def forget(self, mark: Mark) -> None:
+        """Drop what is queued, and the events and acts after a mark: their savepoint was rolled back."""
         self._writes, self._events = [], []
-        del self.appended[mark:]
+        del self.appended[mark.appended :]
+        self._acts = mark.acts
 
     def committed(self) -> None:
         """What follows the commit: nothing that must happen, only wake-ups."""

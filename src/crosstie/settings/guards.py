@@ -168,7 +168,7 @@ def _store(s: Settings) -> None:
         "A key of the file store has two halves: set both CROSSTIE_S3_ACCESS_KEY_ID and CROSSTIE_S3_SECRET_ACCESS_KEY.",
     )
     _refuse(
-        bool(s.s3_endpoint or s.s3_access_key_id) and not s.s3_bucket,
+        bool(s.s3_endpoint or s.s3_access_key_id) and not (s.s3_bucket or s.audit_bucket),
         "The file store has an address or a key and no bucket: set CROSSTIE_S3_BUCKET.",
     )
     if s.s3_endpoint:

@@ -70,6 +70,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = (1, 5, 30, 120, 600, 3600, 14_400, 43_200, 86_400)
     upload_limit: Annotated[int, _range(1, 1 << 32), _doc("One uploaded file has at most", unit="bytes")] = 50 << 20
     s3_bucket: Annotated[str, _doc("Bucket of an S3-compatible store for files; unless given, they lie in HOME")] = ""
+    audit_bucket: Annotated[
+        str, _doc("Bucket of the same store that gets the audit log's signed checkpoints as well as HOME/audit")
+    ] = ""
     s3_endpoint: Annotated[str, _doc("Address of that store; unless given, Amazon's own")] = ""
     s3_region: Annotated[str, _doc("Region that requests to it are signed for")] = "us-east-1"
     s3_access_key_id: Annotated[str, _doc("Key id for it; unless given, the machine's own role signs")] = ""
