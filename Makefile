@@ -5,8 +5,9 @@
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-SUITES := unit contract integration acceptance faults
-TESTS = $(wildcard $(addprefix tests/,$(SUITES)))
+# Suites whose tests run side by side, each process with an installation of its own; and those that need the machine.
+BESIDE = $(wildcard $(addprefix tests/,unit contract integration acceptance))
+ALONE = $(wildcard $(addprefix tests/,faults))
 
 # Certificates of the system, so that it works behind a proxy that has its own; pip, with the machine's own
 # configuration, where uv cannot reach an index.
@@ -30,10 +31,11 @@ up: install  ## run Crosstie with a demo tenant
 
 test: .venv/test.stamp  ## every test in its short form
 	@$(call compile,src migrations tests)
-	$(BIN)/pytest -m 'not proof' $(TESTS)
+	$(BIN)/pytest -m 'not proof' -n auto --maxprocesses 4 --dist worksteal $(BESIDE)
+	$(BIN)/pytest -m 'not proof' $(ALONE)
 
 proof: .venv/test.stamp  ## the long forms of fault, fuzz and load runs
-	$(BIN)/pytest -m proof --timeout 3600 $(TESTS)
+	$(BIN)/pytest -m proof --timeout 3600 $(BESIDE) $(ALONE)
 
 check: .venv/test.stamp  ## format, lint, types, import contracts and freshness of spec/
 	$(BIN)/ruff format --check .

@@ -9,10 +9,12 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -22,7 +24,7 @@ import uvloop
 from crosstie.access import key as keys
 from crosstie.access import tenant as tenants
 from crosstie.access.vault import Vault
-from crosstie.app import Dsns, functions, opened, serve
+from crosstie.app import Dsns, Process, functions, opened, serve
 from crosstie.catalog import catalogue
 from crosstie.db.embedded import Embedded
 from crosstie.db.migrate import migrate
@@ -31,7 +33,16 @@ from crosstie.log import change
 from crosstie.log.event import Actor
 from crosstie.settings import Settings
 
+#: seconds that starting and stopping may take on a busy machine
+PATIENCE = 100
+#: ports that neither the system gives to outgoing connections nor an embedded database takes
+PORTS = range(10_000, 15_000)
 EVERYTHING = Actor("system", None, frozenset("*"))
+
+
+def calling(url: str = "", **options: Any) -> httpx2.AsyncClient:
+    """A client of plain http (it need not read the system's certificates, which takes long), with patience."""
+    return httpx2.AsyncClient(base_url=url, **{"timeout": PATIENCE, "verify": False, **options})
 
 
 @dataclass
@@ -45,8 +56,7 @@ class Tenant:
 
     def client(self, **options: object) -> httpx2.AsyncClient:
         """A client with the tenant's key."""
-        headers = {"authorization": f"Bearer {self.key}"}
-        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=30, **options)  # type: ignore[arg-type]
+        return calling(self.url, headers={"authorization": f"Bearer {self.key}"}, **options)
 
 
 class Stage:
@@ -56,10 +66,13 @@ class Stage:
         self.home = home
         self.embedded = Embedded(home)
         self.cluster = self.embedded.start()
-        self.dsns = Dsns(self.cluster.app, self.cluster.worker)
+        # no commit waits for the disk: what these tests prove does not outlive the machine
+        self.dsns = Dsns(*(f"{dsn}?synchronous_commit=off" for dsn in (self.cluster.app, self.cluster.worker)))
         (home / "master.key").write_bytes(os.urandom(32))
         (home / "master.key").chmod(0o600)
         self.port = free_port()
+        #: while it is served: the loop of that thread, and a process's parts in it, by which tenants are made
+        self._desk: tuple[asyncio.AbstractEventLoop, Process] | None = None
         self.settings = Settings(
             home=home, port=self.port, egress_allow=("127.0.0.0/8", "::1/128"), log_level="warning"
         )
@@ -79,38 +92,50 @@ class Stage:
         """API and worker in a thread of their own, as `crosstie up` runs them in a process."""
         loop = uvloop.new_event_loop()
         stop = asyncio.Event()
-        work = serve(self.settings, self.dsns, api=True, work=True, name="stage", stop=stop)
-        thread = threading.Thread(target=loop.run_until_complete, args=(work,), daemon=True)
+
+        async def work() -> None:
+            async with opened(self.settings, self.dsns, work=False, name="desk") as desk:
+                self._desk = loop, desk
+                await serve(self.settings, self.dsns, api=True, work=True, name="stage", stop=stop)
+
+        thread = threading.Thread(target=loop.run_until_complete, args=(work(),), daemon=True)
         thread.start()
         self.await_ready()
         try:
             yield
         finally:
+            self._desk = None
             loop.call_soon_threadsafe(stop.set)
-            thread.join(30)
+            thread.join(PATIENCE)
             loop.close()
 
-    def await_ready(self, seconds: float = 15) -> None:
+    def await_ready(self) -> None:
         """Return when the API answers that it is ready."""
-        for _ in range(int(seconds * 20)):
-            try:
-                if httpx2.get(f"{self.url}/readyz").status_code == 200:
-                    return
-            except httpx2.HTTPError:
-                pass
-            threading.Event().wait(0.05)
+        end = time.monotonic() + PATIENCE
+        with httpx2.Client(verify=False) as client:
+            while time.monotonic() < end:
+                with suppress(httpx2.HTTPError):
+                    if client.get(f"{self.url}/readyz").status_code == 200:
+                        return
+                time.sleep(0.05)
         raise TimeoutError("the stage did not become ready")
 
     async def tenant(self) -> Tenant:
         """A new tenant."""
+        if self._desk is None:
+            async with opened(self.settings, self.dsns, work=False, name="desk") as desk:
+                return await self._made(desk)
+        loop, desk = self._desk
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._made(desk), loop))
+
+    async def _made(self, desk: Process) -> Tenant:
         slug = f"t-{secrets.token_hex(6)}"
-        async with opened(self.settings, self.dsns, work=False, name="test") as process:
-            id = await tenants.make(process.log.app, process.vault, slug=slug, name=slug.title())
-            await process.vault.load(process.log.app, id)
-            async with process.log.unit(id, EVERYTHING) as unit:
-                values = keys.API_KEYS.creation.decode({"name": "everything", "scopes": ["*"]})
-                await change.create(unit, keys.API_KEYS, values)
-            return Tenant(id, slug, unit.shown["key"], self.url)
+        id = await tenants.make(desk.log.app, desk.vault, slug=slug, name=slug.title())
+        await desk.vault.load(desk.log.app, id)
+        async with desk.log.unit(id, EVERYTHING) as unit:
+            values = keys.API_KEYS.creation.decode({"name": "everything", "scopes": ["*"]})
+            await change.create(unit, keys.API_KEYS, values)
+        return Tenant(id, slug, unit.shown["key"], self.url)
 
     async def superuser(self) -> asyncpg.Connection:
         """A connection past row-level security, to look behind the curtain."""
@@ -122,11 +147,12 @@ class Stage:
 
 
 def free_port() -> int:
-    """A port that nobody listens on right now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A port that nobody uses right now, and that is unlikely to be taken before it is listened on."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """The table of contents of the product."""
 
+from functools import cache
+
 from crosstie.access.nouns import MODULE as ACCESS
 from crosstie.contracts import auth, erp, inventory, iot, logistics, pos, projects, treasury
 from crosstie.declare.catalogue import Catalogue
@@ -13,6 +15,7 @@ CONTRACTS = tuple(c.MODULE for c in (auth, treasury, inventory, logistics, pos, 
 MODULES = (ACCESS, LOG, DELIVER, CRM, FIELD, TREASURY, *CONTRACTS)
 
 
+@cache
 def catalogue() -> Catalogue:
     """Everything that is declared. Raises DeclarationError where it contradicts itself."""
     return Catalogue(MODULES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,11 +36,9 @@ def cluster() -> Iterator[Rig]:
 
 
 @pytest.fixture
-def rig(cluster: Rig) -> Iterator[Rig]:
+async def rig(cluster: Rig) -> AsyncIterator[Rig]:
     """The rig without any process."""
-    cluster.close()
-    cluster.crashes.clear()
-    cluster.fallen.clear()
+    await cluster.clear()
     yield cluster
     cluster.close()
 
@@ -49,7 +47,7 @@ def rig(cluster: Rig) -> Iterator[Rig]:
 async def served(cluster: Rig) -> Rig:
     """The rig with API and worker in one process, which the next test may find still running."""
     if list(cluster.children) != ["both"] or cluster.children["both"].handle.poll() is not None:
-        cluster.close()
+        await cluster.clear()
         cluster.start("both", "both")
         await cluster.ready()
     return cluster

@@ -23,7 +23,7 @@ from crosstie.catalog import catalogue
 from crosstie.db.embedded import process, state
 from tests.faults.check import SLACK, Crash, Got, Sent, Word, check
 from tests.faults.ledger import entries
-from tests.stage import Stage, Tenant, free_port
+from tests.stage import Stage, Tenant, calling, free_port
 
 Role = Literal["api", "worker", "both"]
 #: keeps a figure of a test in its report
@@ -114,7 +114,7 @@ class Rig:
     async def _serves(self, child: Child) -> bool:
         if child.role != "worker":
             with suppress(httpx2.HTTPError):
-                async with httpx2.AsyncClient(timeout=3) as client:
+                async with calling(timeout=5) as client:
                     return (await client.get(f"http://127.0.0.1:{child.port}/readyz")).status_code == 200
             return False
         with suppress(OSError, asyncpg.PostgresError):
@@ -147,7 +147,7 @@ class Rig:
         child = self.children[name]
         child.handle.send_signal(number)
         if number in (signal.SIGKILL, signal.SIGTERM):
-            child.handle.wait(40)
+            child.handle.wait(80)
             _forget(child.handle)
             del self.children[name]
         return child
@@ -192,13 +192,20 @@ class Rig:
         self.others.append(handle)
         return handle
 
+    async def clear(self) -> None:
+        """End everything and forget its workers, which would have their shares until they were silent for long."""
+        self.close()
+        self.crashes.clear()
+        self.fallen.clear()
+        await self.ask("UPDATE workers SET seen_at = '-infinity' RETURNING id")
+
     def close(self) -> None:
         """End everything."""
         for handle in [*(child.handle for child in self.children.values()), *self.others]:
             with suppress(ProcessLookupError):
                 handle.send_signal(signal.SIGCONT)
                 handle.kill()
-            handle.wait(20)
+            handle.wait(60)
             _forget(handle)
         self.children.clear()
         self.others.clear()
@@ -213,7 +220,7 @@ class Rig:
         finally:
             await connection.close()
 
-    async def until(self, query: str, *arguments: Any, seconds: float = 20) -> None:
+    async def until(self, query: str, *arguments: Any, seconds: float = 60) -> None:
         """Return when a query answers true."""
         end = time.monotonic() + seconds
         while not await self.ask(query, *arguments):

@@ -17,7 +17,7 @@ import pytest
 from tests.faults.check import faults
 from tests.faults.ledger import entries
 from tests.faults.rig import Note, Rig, open_type
-from tests.stage import Tenant, free_port
+from tests.stage import Tenant, calling, free_port
 
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.randrange(1, 1 << 30)
 #: kills of the long form
@@ -84,8 +84,8 @@ async def storm(rig: Rig, victims: list[str], pause: float) -> dict[str, Any]:
 
 
 async def _alive(port: int) -> None:
-    async with httpx2.AsyncClient() as client:
-        for _ in range(200):
+    async with calling() as client:
+        for _ in range(600):
             try:
                 await client.get(f"http://127.0.0.1:{port}/alive")
                 return

@@ -188,7 +188,8 @@ class Lanes(RuleBasedStateMachine):
 
 @pytest.fixture
 def desk(cluster: Rig) -> Iterator[None]:
-    """What every machine works with."""
+    """What every machine works with, and no process that would dispatch for it."""
+    cluster.close()
     with asyncio.Runner() as runner:
         process = opened(cluster.stage.settings, cluster.stage.dsns, work=False, name="lanes")
         Lanes.runner, Lanes.process = runner, runner.run(process.__aenter__())

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.parts import fork
+
 COMMAND = [sys.executable, "-P", "-m", "crosstie.cli"]
 
 
@@ -46,19 +48,9 @@ class Command:
         outer = {name: value for name, value in os.environ.items() if not name.startswith(("CROSSTIE_", "DATABASE_"))}
         return {**outer, "CROSSTIE_HOME": str(self.home), **self.environ, **more}
 
-    def __call__(self, *words: str, stdin: str = "", seconds: float = 60, **env: str) -> Done:
+    def __call__(self, *words: str, stdin: str = "", seconds: float = 100, **env: str) -> Done:
         """Run one command to its end."""
-        done = subprocess.run(
-            [*COMMAND, *words],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            env=self.env(**env),
-            cwd=self.home,
-            input=stdin,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+        return Done(*fork.run(words, self.env(**env), self.home, stdin, seconds))
 
     def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
         """Begin a command that goes on; its output is read by the caller."""

@@ -13,7 +13,7 @@ from crosstie.access import tenant as tenants
 from crosstie.app import opened
 from crosstie.kit import ids
 from tests.receiver import Receiver
-from tests.stage import Stage, Tenant
+from tests.stage import Stage, Tenant, calling
 
 
 async def make(client: httpx2.AsyncClient, **fields: Any) -> dict[str, Any]:
@@ -23,7 +23,7 @@ async def make(client: httpx2.AsyncClient, **fields: Any) -> dict[str, Any]:
 
 
 async def status(tenant: Tenant, key: str, path: str = "/api/v1/jobs") -> int:
-    async with httpx2.AsyncClient(base_url=tenant.url, headers={"x-api-key": key}) as caller:
+    async with calling(tenant.url, headers={"x-api-key": key}) as caller:
         return (await caller.get(path)).status_code
 
 
@@ -52,7 +52,7 @@ async def test_form_and_scopes(client: httpx2.AsyncClient, tenant: Tenant) -> No
 async def test_wrong_keys_are_one_401(client: httpx2.AsyncClient, tenant: Tenant, change: str) -> None:
     key = (await make(client))["key"]
     wrong = {"cut": key[:-1], "swap": key[:12] + key[13] + key[12] + key[14:], "other": ids.token("ct_live")}[change]
-    async with httpx2.AsyncClient(base_url=tenant.url, headers={"authorization": f"Bearer {wrong}"}) as caller:
+    async with calling(tenant.url, headers={"authorization": f"Bearer {wrong}"}) as caller:
         answer = await caller.get("/api/v1/jobs")
     if wrong != key:
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
@@ -61,7 +61,7 @@ async def test_wrong_keys_are_one_401(client: httpx2.AsyncClient, tenant: Tenant
 
 async def test_nobody_gives_away_what_he_has_not(client: httpx2.AsyncClient, tenant: Tenant) -> None:
     giver = (await make(client, scopes=["api-keys:write", "jobs:read"]))["key"]
-    async with httpx2.AsyncClient(base_url=tenant.url, headers={"x-api-key": giver}) as caller:
+    async with calling(tenant.url, headers={"x-api-key": giver}) as caller:
         more = await caller.post("/api/v1/api-keys", json={"name": "more", "scopes": ["jobs:write"]})
         same = await caller.post("/api/v1/api-keys", json={"name": "same", "scopes": ["jobs:read"]})
     assert (more.status_code, same.status_code) == (403, 201)

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from crosstie.app import serve
-from tests.stage import Stage, free_port
+from tests.stage import Stage, calling, free_port
 
 Serving = Callable[..., AbstractAsyncContextManager[str]]
 
@@ -28,8 +28,8 @@ def serving(stage: Stage) -> Serving:
         stop = asyncio.Event()
         task = asyncio.create_task(serve(settings, stage.dsns, api=True, work=False, name="second", stop=stop))
         url = f"http://127.0.0.1:{port}"
-        async with httpx2.AsyncClient() as client:
-            for _ in range(200):
+        async with calling() as client:
+            for _ in range(1200):
                 try:
                     if (await client.get(f"{url}/livez")).status_code == 200:
                         break

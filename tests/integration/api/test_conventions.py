@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from crosstie.errors import problems
-from tests.stage import Stage, Tenant
+from tests.stage import Stage, Tenant, calling
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 PROBLEM = "application/problem+json"
@@ -79,7 +79,7 @@ async def test_unknown_paths_are_404_problems(client: httpx2.AsyncClient) -> Non
 
 
 async def test_credentials(stage: Stage, tenant: Tenant, client: httpx2.AsyncClient) -> None:
-    async with httpx2.AsyncClient(base_url=stage.url) as nobody:
+    async with calling(stage.url) as nobody:
         answer = await nobody.get("/api/v1/clients")
         refused(answer, 401, "unauthorized")
         assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -87,7 +87,7 @@ async def test_credentials(stage: Stage, tenant: Tenant, client: httpx2.AsyncCli
         refused(wrong, 401, "unauthorized")
         assert (await nobody.get("/api/v1/clients", headers={"x-api-key": tenant.key})).status_code == 200
     made = await client.post("/api/v1/api-keys", json={"name": "reader", "scopes": ["clients:read"]})
-    async with httpx2.AsyncClient(base_url=stage.url, headers={"x-api-key": made.json()["key"]}) as reader:
+    async with calling(stage.url, headers={"x-api-key": made.json()["key"]}) as reader:
         assert (await reader.get("/api/v1/clients")).status_code == 200
         refused(await reader.post("/api/v1/clients", json={"name": "x"}), 403, "insufficient_scope")
 
@@ -253,7 +253,7 @@ async def test_search_finds_words_by_their_beginnings(client: httpx2.AsyncClient
 
 
 async def test_the_type_of_a_problem_is_a_page(stage: Stage) -> None:
-    async with httpx2.AsyncClient(base_url=stage.url) as nobody:
+    async with calling(stage.url) as nobody:
         found = refused(await nobody.get("/api/v1/clients"), 401)
         page = await nobody.get(found["type"])
         assert page.status_code == 200
@@ -270,7 +270,7 @@ async def test_the_type_of_a_problem_is_a_page(stage: Stage) -> None:
 
 
 async def test_the_api_describes_itself(stage: Stage) -> None:
-    async with httpx2.AsyncClient(base_url=stage.url) as nobody:
+    async with calling(stage.url) as nobody:
         openapi, asyncapi = await nobody.get("/openapi.json"), await nobody.get("/asyncapi.json")
         assert (openapi.json()["openapi"], asyncapi.json()["asyncapi"]) == ("3.1.0", "3.0.0")
         assert openapi.json()["servers"] == [{"url": stage.url}]

@@ -13,7 +13,7 @@ import pytest
 from crosstie.kit import clock
 from tests.integration.api.test_conventions import refused
 from tests.receiver import Receiver
-from tests.stage import Tenant
+from tests.stage import Tenant, calling
 
 BUDGET = {"project_id": "p-1", "total": 250000.0, "spent": 12000.5, "currency": "KES", "version": 3}
 EVENT: dict[str, Any] = {"event_id": "b-1", "event_type": "projects.budget.updated", "data": BUDGET}
@@ -81,7 +81,7 @@ async def test_ids_are_unique_per_source(client: httpx2.AsyncClient, tenant: Ten
     await client.post("/api/v1/events", json=EVENT)
     headers = {"authorization": f"Bearer {made.json()['key']}"}
     other = EVENT | {"data": BUDGET | {"spent": 1}}
-    async with httpx2.AsyncClient(base_url=tenant.url, headers=headers) as second:
+    async with calling(tenant.url, headers=headers) as second:
         assert (await second.post("/api/v1/events", json=other)).status_code == 202
     assert len(await read(client, "projects.budget.updated", 2)) == 2
 

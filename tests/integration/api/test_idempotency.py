@@ -10,7 +10,7 @@ import httpx2
 from crosstie.log.event import Actor
 from crosstie.log.idempotency import Key
 from tests.integration.api.test_conventions import refused
-from tests.stage import Stage, Tenant
+from tests.stage import Stage, Tenant, calling
 
 KEY = {"idempotency-key": "k-1"}
 
@@ -65,7 +65,7 @@ async def test_other_refusals_are_not_kept(client: httpx2.AsyncClient, stage: St
     refused(await client.post("/api/v1/clients", content=b" " * (2 << 20), headers=KEY | json), 413)
     refused(await client.post("/api/v1/clients", json={"name": "x"}, headers=KEY | {"accept": "text/html"}), 406)
     made = await client.post("/api/v1/api-keys", json={"name": "r", "scopes": ["clients:read"]})
-    async with httpx2.AsyncClient(base_url=stage.url, headers={"x-api-key": made.json()["key"]}) as reader:
+    async with calling(stage.url, headers={"x-api-key": made.json()["key"]}) as reader:
         refused(await reader.post("/api/v1/clients", json={"name": "x"}, headers=KEY), 403)
         changed = await client.patch(made.headers["location"], json={"scopes": ["clients:write"]})
         assert changed.status_code == 200
@@ -122,7 +122,7 @@ async def test_the_principal_is_the_key_also_after_a_roll(client: httpx2.AsyncCl
     assert rolled["key"] != made["key"]
     answers = []
     for key in (made["key"], rolled["key"]):
-        async with httpx2.AsyncClient(base_url=stage.url, headers={"x-api-key": key}) as caller:
+        async with calling(stage.url, headers={"x-api-key": key}) as caller:
             answers.append(await caller.post("/api/v1/clients", json={"name": "x"}, headers=KEY))
     assert answers[0].content == answers[1].content
     assert answers[1].headers["idempotent-replayed"] == "true"

@@ -16,7 +16,7 @@ from crosstie.errors import TooManyRequests
 from crosstie.log.event import Actor
 from tests.integration.api.conftest import Serving
 from tests.integration.api.test_conventions import refused
-from tests.stage import Stage, Tenant
+from tests.stage import Stage, Tenant, calling
 
 
 async def test_every_answer_says_where_the_credential_stands(client: httpx2.AsyncClient) -> None:
@@ -86,7 +86,7 @@ async def test_the_database_is_asked_once_per_block(tenant: Tenant, pool: asyncp
 async def test_a_quota_that_is_used_up_is_429(serving: Serving, tenant: Tenant) -> None:
     await steady()
     headers = {"x-api-key": tenant.key}
-    async with serving(rate_limit=20) as url, httpx2.AsyncClient(base_url=url, headers=headers) as client:
+    async with serving(rate_limit=20) as url, calling(url, headers=headers) as client:
         answers = [await client.get("/api/v1/clients") for _ in range(25)]
         assert [answer.status_code for answer in answers] == [200] * 20 + [429] * 5
         refused(answers[-1], 429, "too_many_requests")
@@ -102,7 +102,7 @@ async def test_addresses_of_keys_behind_proxies(serving: Serving, client: httpx2
 
     async def status(url: str, forwarded: str | None) -> int:
         more = {"x-forwarded-for": forwarded} if forwarded else {}
-        async with httpx2.AsyncClient(base_url=url, headers=headers | more) as caller:
+        async with calling(url, headers=headers | more) as caller:
             return (await caller.get("/api/v1/clients")).status_code
 
     direct = str(client.base_url)
@@ -118,7 +118,7 @@ async def test_addresses_of_keys_behind_proxies(serving: Serving, client: httpx2
 
 async def test_cors_for_named_origins(serving: Serving, tenant: Tenant) -> None:
     headers = {"x-api-key": tenant.key, "origin": "https://app.example"}
-    async with serving(cors_origins=("https://app.example",)) as url, httpx2.AsyncClient(base_url=url) as client:
+    async with serving(cors_origins=("https://app.example",)) as url, calling(url) as client:
         answer = await client.get("/api/v1/clients", headers=headers)
         assert answer.headers["access-control-allow-origin"] == "https://app.example"
         assert answer.headers["vary"] == "Origin"

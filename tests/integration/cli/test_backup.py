@@ -18,7 +18,7 @@ from crosstie.installation import held
 from crosstie.settings import Settings
 from tests.parts.command import Command
 from tests.receiver import Receiver
-from tests.stage import Stage, Tenant, free_port
+from tests.stage import Stage, Tenant, calling, free_port
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ async def _lives_on(
         url = f"http://127.0.0.1:{second.environ['CROSSTIE_PORT']}"
         assert process.stdout is not None
         assert any("Crosstie is at" in line for line in process.stdout)
-        async with httpx2.AsyncClient(base_url=url, headers={"authorization": f"Bearer {tenant.key}"}) as client:
+        async with calling(url, headers={"authorization": f"Bearer {tenant.key}"}) as client:
             names = [each["name"] for each in (await client.get("/api/v1/clients?sort=name")).json()["data"]]
             assert names == [f"Kept {number}" for number in range(5)]
             made = (await client.post("/api/v1/clients", json={"name": "After the restore"})).json()

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from tests.integration.nouns.conftest import events
-from tests.stage import Stage
+from tests.stage import Stage, calling
 
 FIRST, SECOND = b"%PDF-1.7\nfirst", b"%PDF-1.7\nsecond"
 
@@ -38,7 +38,7 @@ async def test_a_replacement_is_a_new_version_and_the_old_one_stays(
     versions = (await client.get(f"/api/v1/documents/{id}/versions")).json()
 
     assert [v["sha256"] for v in versions["data"]] == [sha256(FIRST).hexdigest(), sha256(SECOND).hexdigest()]
-    async with httpx2.AsyncClient() as anyone:
+    async with calling() as anyone:
         bodies = [(await anyone.get(v["url"])).content for v in versions["data"]]
         newest = await anyone.get((await client.get(f"/api/v1/documents/{id}")).json()["url"])
     assert bodies == [FIRST, SECOND]
@@ -104,7 +104,7 @@ async def test_a_large_file_is_never_held_in_memory(stage: Stage, client: httpx2
     assert (sent.status_code, sent.json()["size"]) == (201, size), sent.text
     assert peak() - before < size * 0.5
     before = present()
-    async with httpx2.AsyncClient() as anyone, anyone.stream("GET", sent.json()["url"]) as fetched:
+    async with calling() as anyone, anyone.stream("GET", sent.json()["url"]) as fetched:
         assert sum([len(piece) async for piece in fetched.aiter_bytes()]) == size
     assert peak() - before < size * 0.3
 

@@ -18,7 +18,7 @@ from crosstie.access import link as signed
 from crosstie.kit import clock
 from tests.integration.nouns.conftest import Make, events
 from tests.receiver import Receiver
-from tests.stage import Stage, Tenant
+from tests.stage import Stage, Tenant, calling
 
 TAKEN, OFFSET, GPS = 36867, 36881, 0x8825
 
@@ -59,7 +59,7 @@ async def test_a_photo_is_heard_of_with_time_and_place(
     assert data["captured_at"] == "2026-05-01T08:30:00Z"
     assert (data["lat"], data["lng"]) == ("-33.9583333", "22.46")
     assert (data["slot"], media["filename"], media["content_type"]) == ("before", "a photo\u00e9.jpg", "image/jpeg")
-    async with httpx2.AsyncClient() as anyone:
+    async with calling() as anyone:
         fetched = await anyone.get(data["url"])
     assert fetched.content == body
     assert fetched.headers["content-type"] == "image/jpeg"
@@ -90,7 +90,7 @@ async def test_an_address_is_good_for_one_file_of_one_tenant_for_a_while(
     over = signed.make(stage.vault(), signed.FILES, tenant.id, about, past)
     wrong = signed.make(stage.vault(), "quote-links", tenant.id, about, later)
     foreign = signed.make(stage.vault(), signed.FILES, other.id, about, later)
-    async with httpx2.AsyncClient(base_url=stage.url) as anyone, other.client() as stranger:
+    async with calling(stage.url) as anyone, other.client() as stranger:
         for bad in (over, wrong, token[:-4] + "AAAA", "x"):
             refused = await anyone.get(f"/media/{bad}")
             assert (refused.status_code, refused.json()["code"]) == (403, "link_expired")

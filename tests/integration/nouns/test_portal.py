@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from tests.integration.nouns.conftest import LINE, Make, events
+from tests.stage import calling
 
 EVIL = "<script>alert('x')</script>\"'&"
 
@@ -44,7 +45,7 @@ class Page(HTMLParser):
 @pytest.fixture
 async def browser(client: httpx2.AsyncClient) -> AsyncIterator[httpx2.AsyncClient]:
     """Somebody without a credential."""
-    async with httpx2.AsyncClient(base_url=str(client.base_url)) as found:
+    async with calling(str(client.base_url)) as found:
         yield found
 
 

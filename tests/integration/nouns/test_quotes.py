@@ -17,7 +17,7 @@ from crosstie.log.timed import Timed
 from tests.fence import until
 from tests.integration.nouns.conftest import LINE, Make, events
 from tests.receiver import Receiver
-from tests.stage import Stage, Tenant
+from tests.stage import Stage, Tenant, calling
 
 FAR = "2099-01-01T00:00:00Z"
 
@@ -103,7 +103,7 @@ async def test_the_clients_approval_is_heard_of(
     endpoint = await make("webhook-endpoints", url=receiver.url, event_types=["quote.*"])
     quote = await sent(client, make, job)
     token = await link(client, quote)
-    async with httpx2.AsyncClient(base_url=str(client.base_url)) as anyone:
+    async with calling(str(client.base_url)) as anyone:
         shown = await anyone.get(f"/api/v1/quote-links/{token}")
         assert shown.status_code == 200, shown.text
         assert shown.json()["total"] == quote["total"]
@@ -130,7 +130,7 @@ async def test_a_link_is_good_for_one_version_of_one_quote_of_one_tenant(
 ) -> None:
     quote = await sent(client, make, job)
     token = await link(client, quote)
-    async with httpx2.AsyncClient(base_url=str(client.base_url)) as anyone:
+    async with calling(str(client.base_url)) as anyone:
         altered = token[:-6] + ("A" if token[-6] != "A" else "B") + token[-5:]
         for wrong in (altered, token[:20], "x", token.rpartition(".")[0]):
             refused = await anyone.get(f"/api/v1/quote-links/{wrong}")
@@ -192,7 +192,7 @@ async def test_the_links_of_a_suspended_tenant_rest(
     token = await link(client, await sent(client, make, job))
     async with opened(stage.settings, stage.dsns, work=False, name="test") as process:
         await tenants.set_status(process.log.app, tenant.id, "suspended")
-        async with httpx2.AsyncClient(base_url=stage.url) as anyone:
+        async with calling(stage.url) as anyone:
             for method, path in (
                 ("GET", f"/api/v1/quote-links/{token}"),
                 ("POST", f"/api/v1/quote-links/{token}/decline"),
