@@ -1,0 +1,137 @@
+"""Thousands of attempts of one tenant to see, change or merely notice another's records. None may succeed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import islice
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.integration.api.escapes import Attempt, Victim, attempts, victim
+from tests.stage import Stage, Tenant
+
+#: how many requests are under way at once
+ABREAST = 8
+#: tables of tenants; those left out count and deliver, which goes on by itself
+TABLES = """
+SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
+  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+    AND c.relname NOT IN ('quotas', 'outbox', 'deliveries', 'attempts')"""
+
+
+def told(answer: httpx2.Response) -> tuple[int, dict[str, Any]]:
+    """What an answer tells: all but the request's id."""
+    found = dict(answer.json()) if answer.content else {}
+    found.pop("request_id", None)
+    return answer.status_code, found
+
+
+class Pursuit:
+    """Attempts against a victim, and what came of them."""
+
+    def __init__(self, thief: httpx2.AsyncClient, aim: Victim) -> None:
+        self._thief = thief
+        self._aim = aim
+        self.found: list[str] = []
+        self.statuses: Counter[int] = Counter()
+        self.hidden = 0
+
+    async def run(self, number: int, seed: int) -> None:
+        """Make so many attempts."""
+        waiting = list(islice(attempts(self._aim, seed), number))
+        await asyncio.gather(*(self._work(waiting) for _ in range(ABREAST)))
+
+    async def _work(self, waiting: list[Attempt]) -> None:
+        while waiting:
+            await self._try(waiting.pop())
+
+    async def _try(self, attempt: Attempt) -> None:
+        answer = await self._ask(attempt, attempt.path, attempt.query, attempt.body)
+        name = f"{attempt.operation.id} ({attempt.how})"
+        self.statuses[answer.status_code] += 1
+        shown = answer.text + str(answer.headers)
+        if self._aim.mark in shown and self._aim.mark not in str(attempt.query):
+            self.found.append(f"{name} shows the victim's words")
+        if answer.status_code >= 500:
+            self.found.append(f"{name} is {answer.status_code}")
+        if answer.status_code >= 400 and any(id in shown for id in self._aim.ids.values()):
+            self.found.append(f"{name} echoes an id")
+        if attempt.alike:
+            twin = await self._ask(attempt, attempt.twin_path, attempt.twin_query, attempt.twin_body)
+            self.hidden += answer.status_code == 404
+            if told(answer) != told(twin) or answer.headers.keys() != twin.headers.keys():
+                self.found.append(f"{name} tells {told(answer)} from {told(twin)}")
+
+    async def _ask(self, attempt: Attempt, path: str, query: Any, body: Any) -> httpx2.Response:
+        method = attempt.operation.method
+        return await self._thief.request(method, path, params=query, headers=dict(attempt.headers), json=body)
+
+
+async def held(stage: Stage, tenant: Tenant) -> dict[str, str | None]:
+    """A digest of everything that a tenant has, by table."""
+    behind = await stage.superuser()
+    try:
+        found = {}
+        for (table,) in await behind.fetch(TABLES):
+            digest = f"SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM {table} t WHERE tenant_id = $1"
+            found[table] = await behind.fetchval(digest, tenant.id)
+        return found
+    finally:
+        await behind.close()
+
+
+async def pursued(stage: Stage, number: int, seed: int) -> Pursuit:
+    owner, stranger = await stage.tenant(), await stage.tenant()
+    async with owner.client() as mine, stranger.client() as theirs:
+        aim = await victim(mine, str(owner.id))
+        before = await held(stage, owner)
+        pursuit = Pursuit(theirs, aim)
+        await pursuit.run(number, seed)
+        after = await held(stage, owner)
+    pursuit.found += [f"{table} of the victim is changed" for table in before if before[table] != after[table]]
+    return pursuit
+
+
+async def test_no_attempt_succeeds(stage: Stage) -> None:
+    pursuit = await pursued(stage, 1500, seed=1)
+    assert pursuit.found == []
+    assert pursuit.hidden > 300, pursuit.statuses
+
+
+@pytest.mark.proof
+async def test_no_attempt_of_twenty_thousand_succeeds(stage: Stage) -> None:
+    pursuit = await pursued(stage, 20_000, seed=2)
+    assert pursuit.found == []
+    assert pursuit.hidden > 3000, pursuit.statuses
+
+
+@asynccontextmanager
+async def sabotaged(stage: Stage, away: str, back: str) -> AsyncIterator[None]:
+    """A hole in the isolation, closed again afterwards."""
+    behind = await stage.superuser()
+    try:
+        await behind.execute(away)
+        yield
+    finally:
+        await behind.execute(back)
+        await behind.close()
+
+
+async def test_a_policy_that_is_open_is_found(stage: Stage) -> None:
+    """Red proof: with one table's policy open, the same attempts find the victim's words."""
+    behind = await stage.superuser()
+    whole = await behind.fetchval(
+        "SELECT pg_get_expr(polqual, polrelid) FROM pg_policy"
+        " WHERE polrelid = 'clients'::regclass AND polname = 'tenant'"
+    )
+    await behind.close()
+    away = "ALTER POLICY tenant ON clients USING (true) WITH CHECK (true)"
+    back = f"ALTER POLICY tenant ON clients USING ({whole}) WITH CHECK ({whole})"
+    async with sabotaged(stage, away, back):
+        pursuit = await pursued(stage, 600, seed=3)
+    assert any(found.startswith("clients.list") and "words" in found for found in pursuit.found), pursuit.found
