@@ -80,3 +80,4 @@ lock: .venv/install.stamp  ## rewrite the lock files (UPGRADE=--upgrade takes ne
 	$(COMPILE) requirements/install.in -o requirements/install.lock
 	$(COMPILE) pyproject.toml --extra embedded -c requirements/install.lock -o requirements/runtime.lock
 	$(COMPILE) requirements/test.in -c requirements/install.lock -c requirements/runtime.lock -o requirements/test.lock
+	$(COMPILE) requirements/node.in -o requirements/node.lock

@@ -646,6 +646,22 @@ REVOKE ALL ON timeline_entries FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT, INSERT ON timeline_entries TO crosstie_app;
 
+ALTER TABLE trusted_issuers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE trusted_issuers FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON trusted_issuers TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON trusted_issuers TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON trusted_issuers FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON trusted_issuers TO crosstie_app;
+
 ALTER TABLE users ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE users FORCE ROW LEVEL SECURITY;
@@ -1330,9 +1346,27 @@ BEGIN
   RETURN blanked;
 END $$;
 
+-- Who trusts an issuer, and on which terms.
+
 REVOKE ALL ON FUNCTION audit_blank(text, text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION audit_blank(text, text) TO crosstie_app;
+
+CREATE OR REPLACE FUNCTION issuer_find(address text) RETURNS TABLE (
+  tenant_id uuid, tenant_slug text, tenant_status text, id uuid, audience text, jwks_uri text, claims jsonb, roles jsonb,
+  default_role text, scopes jsonb)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT i.tenant_id, t.slug, t.status, i.id, i.audience, i.jwks_uri, i.claims, i.roles, i.default_role, i.scopes
+    FROM trusted_issuers i JOIN tenants t ON t.tenant_id = i.tenant_id AND t.id = i.tenant_id WHERE i.issuer = address;
+END $$;
+
+REVOKE ALL ON FUNCTION issuer_find(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION issuer_find(text) TO crosstie_app;
 
 CREATE OR REPLACE FUNCTION app_find(client text) RETURNS TABLE (
   tenant_id uuid, id uuid, client_id text, name text, redirect_uris jsonb, grant_types jsonb, scopes jsonb,

@@ -367,7 +367,9 @@ def upgrade() -> None:
         sa.CheckConstraint("status IN ('pending', 'approved', 'suspended')", name=op.f("ck_oauth_apps_status")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_oauth_apps")),
     )
-    op.create_index("ix_oauth_apps_client_id", "oauth_apps", ["client_id"], unique=False)
+    op.create_index(
+        "ix_oauth_apps_client_id", "oauth_apps", ["tenant_id", "client_id", "created_at", "id"], unique=False
+    )
     op.create_index("ix_oauth_apps_created_at", "oauth_apps", ["tenant_id", "created_at", "id"], unique=False)
     op.create_index("ix_oauth_apps_name", "oauth_apps", ["tenant_id", "name", "id"], unique=False)
     op.create_index("ix_oauth_apps_status", "oauth_apps", ["tenant_id", "status", "created_at", "id"], unique=False)
@@ -605,6 +607,7 @@ def upgrade() -> None:
         sa.Column("locale", sa.Text(), nullable=False),
         sa.Column("second_factor", sa.Text(), nullable=False),
         sa.Column("identity_issuer", sa.Text(), nullable=True),
+        sa.Column("synced_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -657,6 +660,26 @@ def upgrade() -> None:
     )
     op.create_index("ix_timeline_entries_type", "timeline_entries", ["tenant_id", "type", "id"], unique=False)
     op.create_table(
+        "trusted_issuers",
+        sa.Column("issuer", sa.Text(), nullable=False),
+        sa.Column("audience", sa.Text(), nullable=False),
+        sa.Column("jwks_uri", sa.Text(), nullable=True),
+        sa.Column("claims", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("roles", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("default_role", sa.Text(), nullable=True),
+        sa.Column("scopes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_trusted_issuers")),
+        sa.UniqueConstraint("tenant_id", "issuer", "audience", name="uq_trusted_issuers_issuer_audience"),
+    )
+    op.create_index("ix_trusted_issuers_any", "trusted_issuers", ["issuer"], unique=False)
+    op.create_index("ix_trusted_issuers_created_at", "trusted_issuers", ["tenant_id", "created_at", "id"], unique=False)
+    op.create_index("ix_trusted_issuers_issuer", "trusted_issuers", ["tenant_id", "issuer", "id"], unique=False)
+    op.create_table(
         "users",
         sa.Column("email", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
@@ -667,6 +690,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("issuer", sa.Text(), nullable=True),
         sa.Column("subject", sa.Text(), nullable=True),
+        sa.Column("synced_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("password_hash", sa.Text(), nullable=True),
         sa.Column("invited_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("totp", sa.LargeBinary(), nullable=True),

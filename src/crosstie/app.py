@@ -21,6 +21,8 @@ from starlette.types import ASGIApp
 from crosstie import access, log
 from crosstie.access import anchor, oauth
 from crosstie.access.anchor import Anchors
+from crosstie.access.foreign import Foreign
+from crosstie.access.jwks import KeySets
 from crosstie.access.oauth.flow import Flows
 from crosstie.access.oauth.own import Own
 from crosstie.access.oauth.ring import Ring
@@ -38,6 +40,7 @@ from crosstie.deliver.wire import Wire
 from crosstie.errors import ConfigurationError
 from crosstie.kit.blob import Blobs
 from crosstie.kit.egress import Guard
+from crosstie.kit.fetch import Fetcher
 from crosstie.kit.resolver import Resolver
 from crosstie.log.dispatch import Dispatcher
 from crosstie.log.herald import Herald
@@ -78,6 +81,7 @@ class Process:
 
     log: Log
     vault: Vault
+    trusted: Foreign
     routes: Routes
     dispatcher: Dispatcher
     ingest: Ingest
@@ -100,6 +104,8 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         stack.push_async_callback(resolver.close)
         sender = Wire(guard, resolver)
         stack.push_async_callback(sender.close)
+        fetcher = Fetcher(guard, resolver)
+        stack.push_async_callback(fetcher.close)
         declared: Catalogue = catalogue()
         epoch = await app.fetchval("SELECT installation_epoch()")
         routes = Routes(worker_pool, [Webhooks(worker_pool, vault, sender, settings)])
@@ -117,7 +123,8 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         metrics = Metrics(made, ingest, dispatcher)
         if worker:
             worker.observe = metrics.attempted
-        process = Process(made, vault, routes, dispatcher, ingest, worker, metrics, [])
+        trusted = Foreign(made, KeySets(fetcher.get))
+        process = Process(made, vault, trusted, routes, dispatcher, ingest, worker, metrics, [])
         process.tasks.append(herald.run)
         if worker:
             process.tasks += [
@@ -195,7 +202,8 @@ async def serve(
         await Keeper(process.log.worker, settings).begin()
         if api:
             flows = Flows(process.log, Ring(process.log.app, process.vault, settings.signing_algorithm))
-            tokens = Tokens(process.log.app, process.vault, settings.public_url, Own(process.log, flows.ring))
+            own = Own(process.log, flows.ring)
+            tokens = Tokens(process.log.app, process.vault, settings.public_url, own, process.trusted)
             uploads = Uploads(blobs(settings), settings.upload_limit)
             web = server.build(process.log, process.ingest, tokens, process.metrics, settings, uploads, flows)
             await _listen(web, settings, listener, stop)

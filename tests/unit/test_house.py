@@ -57,7 +57,7 @@ def test_a_wrong_import_is_found(room: str, seen: str, broken: str, tmp_path: Pa
 def test_locks_hold_names_versions_and_hashes_only(lock: Path) -> None:
     lines = lock.read_text().splitlines()
     assert [line for line in lines if not LINE.fullmatch(line)] == []
-    assert sum("==" in line for line in lines) > 5
+    assert sum("==" in line for line in lines) > 1
 
 
 @pytest.mark.parametrize(

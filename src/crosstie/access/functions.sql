@@ -122,3 +122,17 @@ BEGIN
     WHERE e.tenant_id = tenant AND e.actor_type = kind AND e.actor_id = subject AND e.ip IS NOT NULL;
   RETURN blanked;
 END $$;
+
+-- Who trusts an issuer, and on which terms.
+-- for: app
+CREATE OR REPLACE FUNCTION issuer_find(address text) RETURNS TABLE (
+  tenant_id uuid, tenant_slug text, tenant_status text, id uuid, audience text, jwks_uri text, claims jsonb, roles jsonb,
+  default_role text, scopes jsonb)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT i.tenant_id, t.slug, t.status, i.id, i.audience, i.jwks_uri, i.claims, i.roles, i.default_role, i.scopes
+    FROM trusted_issuers i JOIN tenants t ON t.tenant_id = i.tenant_id AND t.id = i.tenant_id WHERE i.issuer = address;
+END $$;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crosstie.access.audit import AUDIT_ENTRIES
+from crosstie.access.issuer import TRUSTED_ISSUERS
 from crosstie.access.key import API_KEYS
 from crosstie.access.limit import quotas
 from crosstie.access.oauth.app import OAUTH_APPS
@@ -21,7 +22,7 @@ from crosstie.log.trail import audit_pending
 MODULE = Module(
     "access",
     "Tenants, their people and their credentials.",
-    resources=(TENANTS, ROLES, OUTLETS, USERS, SESSIONS, API_KEYS, OAUTH_APPS, AUDIT_ENTRIES),
+    resources=(TENANTS, ROLES, OUTLETS, USERS, SESSIONS, API_KEYS, OAUTH_APPS, TRUSTED_ISSUERS, AUDIT_ENTRIES),
     tables=(data_keys, quotas, throttles, *OAUTH, audit_pending, audit_heads),
     events=EVENTS,
 )

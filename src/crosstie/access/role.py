@@ -47,6 +47,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "sessions": ("owner", "owner"),
     "api-keys": (TECHNICAL, TECHNICAL),
     "oauth-apps": (TECHNICAL, TECHNICAL),
+    "trusted-issuers": (TECHNICAL, ""),
     "webhook-endpoints": (TECHNICAL, TECHNICAL),
     "deliveries": (TECHNICAL, TECHNICAL),
     "dead-letters": (TECHNICAL, TECHNICAL),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
 from crosstie.access import audit, scope
 from crosstie.access.role import BUILD, BUILT_IN
-from crosstie.access.vault import Vault
 from crosstie.db import session
+from crosstie.db.engine import Connection
 from crosstie.declare.field import choice, described, flag, text, zone
 from crosstie.declare.resource import Events, Resource
 from crosstie.declare.row import Record
@@ -20,9 +21,9 @@ from crosstie.declare.shape import Shape
 from crosstie.errors import Conflict, NotFound, UnknownParameter
 from crosstie.kit import ids
 from crosstie.log import change
-from crosstie.log.event import OPERATOR, SYSTEM
+from crosstie.log.event import OPERATOR, SYSTEM, Actor
 from crosstie.log.trail import Act
-from crosstie.log.unit import Unit
+from crosstie.log.unit import Cipher, Unit
 
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 
@@ -53,6 +54,8 @@ class Tenant(Record):
         500, nullable=True, format="uri",
         doc="Who keeps this tenant's users: the address of the issuer; null where Crosstie does.",
     )  # fmt: skip
+    #: the moment of the auth service's last word about it
+    synced_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
 
 
 async def _rule(unit: Unit, before: Tenant | None, values: dict[str, Any]) -> None:
@@ -96,7 +99,7 @@ MADE = Shape([described(Tenant.slug), described(Tenant.name)])
 
 async def make(
     pool: asyncpg.Pool,
-    vault: Vault,
+    vault: Cipher,
     *,
     slug: str,
     name: str,
@@ -107,27 +110,42 @@ async def make(
 
     Raises Invalid for a bad slug, Conflict for one that is taken.
     """
-    MADE.decode({"slug": slug, "name": name})
     id = ids.uuid7()
     try:
         async with session.of_tenant(pool, id) as connection:
-            await connection.execute(
-                "INSERT INTO tenants (tenant_id, id, slug, name, status, sandbox, time_zone, currency, locale,"
-                " second_factor, created_at, updated_at, revision)"
-                " VALUES ($1, $1, $2, $3, 'active', $4, 'Africa/Johannesburg', 'ZAR', 'en', $5, now(), now(), 1)",
-                id,
-                slug,
-                name,
-                sandbox,
-                second_factor,
-            )
-            await connection.execute(BUILD, id, [ids.uuid7() for _ in BUILT_IN], list(BUILT_IN), [*BUILT_IN.values()])
-            await vault.add_key(connection, id)
-            after = {"slug": slug, "name": name, "sandbox": sandbox}
-            await audit.write(connection, id, OPERATOR, Act("tenants.create", "tenant", str(id), after=after))
+            await build(connection, vault, id, slug=slug, name=name, sandbox=sandbox, second_factor=second_factor)
     except asyncpg.UniqueViolationError as error:
         raise Conflict(f"A tenant with the slug {slug} exists.") from error
     return id
+
+
+async def build(
+    connection: Connection,
+    vault: Cipher,
+    id: UUID,
+    *,
+    slug: str,
+    name: str,
+    sandbox: bool = False,
+    second_factor: str = "required_of_admins",
+    actor: Actor = OPERATOR,
+) -> None:
+    """The rows of a new tenant, in a transaction of its own tenant."""
+    MADE.decode({"slug": slug, "name": name})
+    await connection.execute(
+        "INSERT INTO tenants (tenant_id, id, slug, name, status, sandbox, time_zone, currency, locale,"
+        " second_factor, created_at, updated_at, revision)"
+        " VALUES ($1, $1, $2, $3, 'active', $4, 'Africa/Johannesburg', 'ZAR', 'en', $5, now(), now(), 1)",
+        id,
+        slug,
+        name,
+        sandbox,
+        second_factor,
+    )
+    await connection.execute(BUILD, id, [ids.uuid7() for _ in BUILT_IN], list(BUILT_IN), [*BUILT_IN.values()])
+    await vault.add_key(connection, id)
+    after = {"slug": slug, "name": name, "sandbox": sandbox}
+    await audit.write(connection, id, actor, Act("tenants.create", "tenant", str(id), after=after))
 
 
 async def find(pool: asyncpg.Pool, name: str) -> asyncpg.Record:

@@ -54,6 +54,8 @@ class User(Record):
     )
     subject: Mapped[str | None] = text(255, nullable=True, doc="Their id at that issuer.")
     # without a field: nothing that reads or writes records by their declaration ever sees these
+    #: the moment of the issuer's last word about them
+    synced_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     password_hash: Mapped[str | None] = mapped_column(sa.Text)
     #: the one link that may set a password now
     invited_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))

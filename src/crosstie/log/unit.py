@@ -48,6 +48,8 @@ class Cipher(Protocol):
 
     def derive(self, label: str) -> bytes: ...
 
+    async def add_key(self, connection: Connection, tenant_id: UUID) -> None: ...
+
 
 @dataclass(slots=True)
 class Log:

@@ -146,6 +146,10 @@ async def _app(world: World) -> Body:
     return {"name": f"App {next(NUMBERS)}", "scopes": ["jobs:read"], "redirect_uris": ["https://app.example/back"]}
 
 
+async def _issuer(world: World) -> Body:
+    return {"issuer": f"https://issuer.example/{next(NUMBERS)}", "audience": "crosstie", "roles": {"boss": "owner"}}
+
+
 SAMPLES: dict[str, Sample] = {
     "clients": Sample(_client, {"name": "Another", "phone": "+27 44 000 0000"}),
     "sites": Sample(_site, {"city": "Knysna", "latitude": "-34.0363"}),
@@ -162,6 +166,7 @@ SAMPLES: dict[str, Sample] = {
     "webhook-endpoints": Sample(_endpoint, {"description": "Another"}),
     "api-keys": Sample(_key, {"name": "Another"}),
     "oauth-apps": Sample(_app, {"name": "Another"}),
+    "trusted-issuers": Sample(_issuer, {"audience": "another", "default_role": "viewer"}),
 }
 #: nouns whose makers have a contract of their own, with the test that keeps it
 ELSEWHERE: dict[str, str] = {"event-types": "tests/integration/api"}
