@@ -367,9 +367,7 @@ def upgrade() -> None:
         sa.CheckConstraint("status IN ('pending', 'approved', 'suspended')", name=op.f("ck_oauth_apps_status")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_oauth_apps")),
     )
-    op.create_index(
-        "ix_oauth_apps_client_id", "oauth_apps", ["tenant_id", "client_id", "created_at", "id"], unique=False
-    )
+    op.create_index("ix_oauth_apps_client_id", "oauth_apps", ["client_id"], unique=False)
     op.create_index("ix_oauth_apps_created_at", "oauth_apps", ["tenant_id", "created_at", "id"], unique=False)
     op.create_index("ix_oauth_apps_name", "oauth_apps", ["tenant_id", "name", "id"], unique=False)
     op.create_index("ix_oauth_apps_status", "oauth_apps", ["tenant_id", "status", "created_at", "id"], unique=False)
@@ -391,6 +389,7 @@ def upgrade() -> None:
             nullable=False,
             comment="How the person proved who they are.",
         ),
+        sa.Column("session_id", sa.Uuid(), nullable=True, comment="The sign-in with which the family ends."),
         sa.Column("authenticated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
@@ -417,6 +416,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("scopes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("methods", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("session_id", sa.Uuid(), nullable=True, comment="The sign-in with which the family ends."),
         sa.Column("authenticated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),

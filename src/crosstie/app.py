@@ -201,9 +201,9 @@ async def serve(
         gc.set_threshold(50_000, 20, 50)
         await Keeper(process.log.worker, settings).begin()
         if api:
-            flows = Flows(process.log, Ring(process.log.app, process.vault, settings.signing_algorithm))
-            own = Own(process.log, flows.ring)
+            own = Own(process.log, Ring(process.log.app, process.vault, settings.signing_algorithm))
             tokens = Tokens(process.log.app, process.vault, settings.public_url, own, process.trusted)
+            flows = Flows(process.log, own, tokens)
             uploads = Uploads(blobs(settings), settings.upload_limit)
             web = server.build(process.log, process.ingest, tokens, process.metrics, settings, uploads, flows)
             await _listen(web, settings, listener, stop)

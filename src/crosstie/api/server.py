@@ -11,13 +11,16 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from crosstie.access.limit import Meter
+from crosstie.access.oauth.ask import Asks
+from crosstie.access.oauth.end import Ends
 from crosstie.access.oauth.flow import Flows
 from crosstie.access.session import Sessions
 from crosstie.access.token import Grant, Tokens
-from crosstie.api import asyncapi, derive, download, events, link, manual, oauth, openapi, plain
+from crosstie.api import asyncapi, derive, download, events, link, manual, openapi, plain
 from crosstie.api.cors import Cors
 from crosstie.api.edge import Edge, Endpoint
 from crosstie.api.entry import Api
+from crosstie.api.oauth import authorize, discovery, endpoint
 from crosstie.api.operation import Handler, Operation
 from crosstie.api.peer import Proxies
 from crosstie.api.plain import Figures
@@ -110,7 +113,9 @@ def build(
     sessions = Sessions(log, terms.session_idle, terms.session_longest)
     door = Door(sessions, Cookies(log.cipher, address), proxies.client)
     handlers = [*named, *link.pages(api), *pages.routes(door), *download.routes(api, uploads), *manual.routes()]
-    handlers += oauth.routes(oauth.Protocol(api, flows))
+    handlers += endpoint.routes(endpoint.Endpoints(api, flows, Ends(log, flows.own)))
+    handlers += discovery.routes(discovery.Documents(api, flows.own.ring))
+    handlers += authorize.routes(authorize.Consent(door, Asks(flows)))
     cors = Cors(terms.cors_origins, credentials=terms.cors_credentials)
     return Edge(_routes(handlers), docs, figures.observe, cors, proxies.client)
 

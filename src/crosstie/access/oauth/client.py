@@ -34,6 +34,7 @@ class Client:
     old_secret: bytes | None
     old_until: datetime | None
     firm: str
+    slug: str
     tenant_status: str
 
     # what Authlib asks

@@ -9,7 +9,6 @@ IDENTITY = {
     "openid": "Know who you are.",
     "profile": "Read your name.",
     "email": "Read your e-mail address.",
-    "phone": "Read your telephone number.",
     "offline_access": "Stay connected while you are away.",
 }
 
@@ -36,10 +35,10 @@ def both(one: Iterable[str], other: Iterable[str]) -> frozenset[str]:
     return first if "*" in second else first & second
 
 
-def of_person(granted: Iterable[str], roles: Iterable[str]) -> frozenset[str]:
-    """What a person's token may do: what was granted, as far as his roles go; who he is stays his to tell."""
+def narrowed(granted: Iterable[str], within: Iterable[str]) -> frozenset[str]:
+    """What was granted, as far as a person's roles or an app's limits go; who somebody is stays his to tell."""
     whole = frozenset(granted)
-    return both(whole - IDENTITY.keys(), roles) | (whole & IDENTITY.keys())
+    return both(whole - IDENTITY.keys(), within) | (whole & IDENTITY.keys())
 
 
 def text(scopes: Iterable[str]) -> str:

@@ -21,6 +21,8 @@ FORM = "application/x-www-form-urlencoded"
 LIMIT = 64 << 10
 #: the hidden field that shows that a form came from here
 FIELD = "form"
+#: characters of a path to go on to: an app's question may carry a long state
+LONGEST = 16_000
 LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
 
@@ -82,7 +84,7 @@ SEED = re.compile(r"[0-9a-f]{32}")
 
 def local(path: str | None, otherwise: str = "/account") -> str:
     """A path of this site to go on to, and nothing else: no other host, scheme, control character or backslash."""
-    return path if path and len(path) <= 4000 and LOCAL.fullmatch(path) else otherwise
+    return path if path and len(path) <= LONGEST and LOCAL.fullmatch(path) else otherwise
 
 
 def address(path: str, values: Mapping[str, str]) -> str:

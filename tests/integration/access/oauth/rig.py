@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
+
+from tests.integration.access.people import Browser
+from tests.stage import Tenant
+
+VERIFIER = "v" * 43
+CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 
 
 @dataclass
@@ -17,6 +26,7 @@ class App:
     id: str
     client_id: str
     client_secret: str
+    uri: str
 
     @property
     def auth(self) -> tuple[str, str]:
@@ -26,10 +36,45 @@ class App:
         answer = await self.admin.post(f"/api/v1/oauth-apps/{self.id}/{verb}")
         assert answer.status_code == 200, answer.text
 
-    async def ask(self, **form: str) -> httpx2.Response:
-        """What the token endpoint answers."""
+    async def ask(self, path: str = "/oauth/token", **form: str) -> httpx2.Response:
+        """What an endpoint answers the app."""
         async with httpx2.AsyncClient(base_url=self.admin.base_url) as caller:
-            return await caller.post("/oauth/token", data=form, auth=self.auth)
+            if self.client_secret:
+                return await caller.post(path, data=form, auth=self.auth)
+            return await caller.post(path, data={"client_id": self.client_id} | form)
+
+    def question(self, **query: str) -> dict[str, str]:
+        """The parameters of an authorization request; an empty value takes one away."""
+        usual = {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": self.uri,
+            "scope": "openid email jobs:read",
+            "state": "a state",
+            "code_challenge": CHALLENGE,
+            "code_challenge_method": "S256",
+        }
+        return {name: value for name, value in (usual | query).items() if value}
+
+    async def code(self, browser: Browser, **query: str) -> str:
+        """A code: the person of the browser allows what is asked."""
+        asked = self.question(**query)
+        answer = await browser.send("/oauth/authorize", {"decision": "allow"}, **asked)
+        assert answer.status_code == 303, answer.text
+        back = said(answer)
+        assert "code" in back, back
+        return back["code"]
+
+    async def trade(self, code: str, **form: str) -> httpx2.Response:
+        """The code for tokens."""
+        usual = {"grant_type": "authorization_code", "code": code, "redirect_uri": self.uri, "code_verifier": VERIFIER}
+        return await self.ask(**{name: value for name, value in (usual | form).items() if value})
+
+    async def tokens(self, browser: Browser, **query: str) -> dict[str, Any]:
+        """The tokens that a person lets the app have."""
+        answer = await self.trade(await self.code(browser, **query))
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
 
     async def token(self, **form: str) -> str:
         """An access token of the app itself."""
@@ -38,12 +83,37 @@ class App:
         return str(answer.json()["access_token"])
 
 
+@dataclass
+class World:
+    """A firm with an app, and a person of it at a browser."""
+
+    tenant: Tenant
+    admin: httpx2.AsyncClient
+    app: App
+    browser: Browser
+    email: str
+
+
+def said(answer: httpx2.Response) -> dict[str, str]:
+    """What an authorization response says."""
+    pairs = parse_qsl(urlsplit(answer.headers["location"]).query, strict_parsing=True)
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+async def for_people(admin: httpx2.AsyncClient, **fields: Any) -> App:
+    """An app that acts for people."""
+    usual = {"grant_types": ["authorization_code", "refresh_token"], "redirect_uris": ["https://app.example/back?x=1"]}
+    return await register(admin, **usual | fields)
+
+
 async def register(admin: httpx2.AsyncClient, *, approve: bool = True, **fields: Any) -> App:
     usual = {"name": "An app", "grant_types": ["client_credentials"], "scopes": ["jobs:read", "jobs:write"]}
     answer = await admin.post("/api/v1/oauth-apps", json=usual | fields)
     assert answer.status_code == 201, answer.text
     made = answer.json()
-    app = App(admin, made["id"], made["client_id"], made["client_secret"])
+    uris = made["redirect_uris"] or [""]
+    app = App(admin, made["id"], made["client_id"], made["client_secret"], uris[0])
     if approve:
         await app.move("approve")
     return app
