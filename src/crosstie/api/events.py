@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import re
 from collections.abc import Mapping, Sequence
@@ -48,7 +47,9 @@ class Events:
 
         async def work() -> Answer:
             arrival = await self.intake.arrival(grant.tenant_id, grant.actor, document, raw, trace=trace(request))
-            await self.ingest.put(arrival)
+            (fate,) = await self.ingest.put([arrival])
+            if isinstance(fate, BaseException):
+                raise fate
             found: dict[str, Any] = {"event_id": arrival.event.event_id}
             odd = intake.warnings(arrival.event, clock.now())
             if odd:
@@ -71,33 +72,27 @@ class Events:
     async def _together(self, request: Request, grant: Grant, entries: list[Any], pieces: list[msgspec.Raw]) -> Answer:
         """The good ones are committed together; each bad one is told of."""
         rejected: list[tuple[int, Problem]] = []
-        numbers, arrivals = [], []
+        numbers, arrivals, place = [], [], trace(request)
         for number, (entry, piece) in enumerate(zip(entries, pieces, strict=True)):
             try:
                 arrivals.append(
-                    await self.intake.arrival(grant.tenant_id, grant.actor, entry, bytes(piece), trace=trace(request))
+                    await self.intake.arrival(grant.tenant_id, grant.actor, entry, bytes(piece), trace=place)
                 )
                 numbers.append(number)
             except Problem as problem:
                 rejected.append((number, problem))
-        futures = [self.ingest.put(arrival) for arrival in arrivals]
-        if futures:
-            await asyncio.wait(futures)
-        results = []
-        for number, future in zip(numbers, futures, strict=True):
-            error = future.exception()
-            if error is None:
-                results.append(future.result())
-            elif isinstance(error, Problem):
-                rejected.append((number, error))
-            else:
-                raise error
+        fates = await self.ingest.put(arrivals) if arrivals else []
+        for number, fate in zip(numbers, fates, strict=True):
+            if isinstance(fate, Problem):
+                rejected.append((number, fate))
+            elif isinstance(fate, BaseException):
+                raise fate
         request_id = request.scope["state"]["request_id"]
         listed = [
             {"index": number, "problem": problem.document(self.api.docs, request_id)}
             for number, problem in sorted(rejected, key=lambda each: each[0])
         ]
-        found = {"accepted": results.count(True), "duplicates": results.count(False), "rejected": listed}
+        found = {"accepted": fates.count(True), "duplicates": fates.count(False), "rejected": listed}
         return Answer(202, json.dumps(found), JSON)
 
     async def list(self, request: Request) -> Answer:

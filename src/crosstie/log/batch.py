@@ -13,8 +13,9 @@ R = TypeVar("R")
 
 class Batcher(Generic[T, R]):
     """Hands items over in batches. `flush` answers one result per item, in order; a result that is an exception is
-    raised at the caller of that item alone. Where nobody waits for the results, the first item may `gather` company
-    for so many seconds, unless one is put `at_once`."""
+    raised at the caller of that item alone. A batch has room for `most`, counted by the `size` of its items; an item
+    is never cut. Where nobody waits for the results, the first item may `gather` company for so many seconds, unless
+    one is put `at_once`."""
 
     def __init__(
         self,
@@ -23,11 +24,13 @@ class Batcher(Generic[T, R]):
         most: int = 500,
         abreast: int = 2,
         gather: float = 0.0,
+        size: Callable[[T], int] | None = None,
     ) -> None:
         self._flush = flush
         self._most = most
         self._free = abreast
         self._gather = gather
+        self._size = size
         self._at_once = False
         self._planned: asyncio.Handle | None = None
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
@@ -74,10 +77,21 @@ class Batcher(Generic[T, R]):
         self._at_once = False
         while self._free and self._waiting:
             self._free -= 1
-            batch = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            batch = self._cut()
             task = asyncio.create_task(self._run(batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _cut(self) -> list[tuple[T, asyncio.Future[R]]]:
+        waiting, size = self._waiting, self._size
+        if size is None:
+            return [waiting.popleft() for _ in range(min(self._most, len(waiting)))]
+        batch = [waiting.popleft()]
+        room = self._most - size(batch[0][0])
+        while waiting and size(waiting[0][0]) <= room:
+            room -= size(waiting[0][0])
+            batch.append(waiting.popleft())
+        return batch
 
     async def _run(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 Key = tuple[UUID, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """An event that came in, and the digest of its body, by which a repeat is told from a contradiction."""
 
     event: Event
@@ -38,8 +37,12 @@ class Arrival:
         return self.event.tenant_id, self.event.source or "", self.event.event_id
 
 
+#: what becomes of one arrival: True where it is new, False where it was here before
+Fate = bool | BaseException
+
+
 class Ingest:
-    """Commits arrivals. The result of each is True where it is new, False where it was here before."""
+    """Commits arrivals: what waits while one commit is under way goes into the next."""
 
     def __init__(
         self,
@@ -57,38 +60,42 @@ class Ingest:
         self._wake = wake
         #: events that came in here and were new
         self.appended = 0
-        self._batches: Batcher[Arrival, bool] = Batcher(self._flush, most=1000, abreast=1)
+        # those that came together stay together: one commit, in their order
+        self._batches: Batcher[list[Arrival], Sequence[Fate]] = Batcher(self._flush, most=1000, abreast=1, size=len)
+        #: queues arrivals; the future brings their fates, in order
         self.put = self._batches.put
         self.drain = self._batches.drain
 
-    async def _flush(self, arrivals: list[Arrival]) -> Sequence[bool | BaseException]:
+    async def _flush(self, groups: list[list[Arrival]]) -> Sequence[Sequence[Fate]]:
+        fates = iter(await self._settle([arrival for group in groups for arrival in group]))
+        return [list(islice(fates, len(group))) for group in groups]
+
+    async def _settle(self, arrivals: list[Arrival]) -> Sequence[Fate]:
         try:
             return await self._commit(arrivals)
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.DeadlockDetectedError) as error:
             if len(arrivals) == 1:
                 return [error]
-        # one bad row fails its whole batch: one by one, each caller gets its own answer
-        return [(await self._flush([arrival]))[0] for arrival in arrivals]
+        # one bad row fails its whole batch: one by one, each gets its own answer
+        return [(await self._settle([arrival]))[0] for arrival in arrivals]
 
-    async def _commit(self, arrivals: list[Arrival]) -> list[bool | BaseException]:
+    async def _commit(self, arrivals: list[Arrival]) -> Sequence[Fate]:
+        keys = [arrival.key for arrival in arrivals]
         first: dict[Key, int] = {}
-        for number, arrival in enumerate(arrivals):
-            first.setdefault(arrival.key, number)
-        unique = [arrivals[number] for number in first.values()]
+        for number, key in enumerate(keys):
+            first.setdefault(key, number)
+        unique = arrivals if len(first) == len(arrivals) else [arrivals[number] for number in first.values()]
         fresh = await self._insert(unique)
-        results: dict[Key, bool | BaseException] = {}
-        old = []
-        for number, arrival in enumerate(unique):
-            results[arrival.key] = number in fresh
-            if number not in fresh:
-                old.append(arrival)
-        hashes = {arrival.key: arrival.hash for arrival in unique} | await self._seen(old)
-        answers: list[bool | BaseException] = []
-        for number, arrival in enumerate(arrivals):
-            new = results[arrival.key] and first[arrival.key] == number
-            same = hashes[arrival.key] == arrival.hash
-            answers.append(new if new or same else EventIdConflict(f"{arrival.event.event_id} was used before."))
-        return answers
+        if len(fresh) == len(arrivals):
+            return [True] * len(arrivals)
+        known = await self._seen([each for number, each in enumerate(unique) if number not in fresh])
+        new = {number for place, number in enumerate(first.values()) if place in fresh}
+        fates: list[Fate] = []
+        for number, (key, arrival) in enumerate(zip(keys, arrivals, strict=True)):
+            same = known.get(key, arrivals[first[key]].hash) == arrival.hash
+            again = False if same else EventIdConflict(f"{arrival.event.event_id} was used before.")
+            fates.append(True if number in new else again)
+        return fates
 
     async def _insert(self, arrivals: list[Arrival]) -> set[int]:
         """Write one batch of different keys; answers the numbers of those that were new."""
@@ -140,6 +147,8 @@ class Ingest:
     ) -> None:
         """After the commit: hand over what is leased, wake whoever takes the rest."""
         self.appended += len(rows)
+        if not queued and all(direct):  # nobody hears of any, unless routes came meanwhile
+            rows = [row for row in rows if not row["now"]]
         written = {row["n"]: row for row in rows}
         leases, left = [], False
         for number, delivery in zip(numbers, queued, strict=True):

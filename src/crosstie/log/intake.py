@@ -24,9 +24,8 @@ from crosstie.log.ingest import Arrival
 from crosstie.log.registry import Registry, validator
 
 EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
-FIELDS = frozenset(
-    ("event_id", "event_type", "data", "timestamp", "subject", "version", "correlation_id", "causation_id", "tenant_id")
-)
+REQUIRED = frozenset(("event_id", "event_type", "data"))
+FIELDS = REQUIRED | {"timestamp", "subject", "version", "correlation_id", "causation_id", "tenant_id"}
 #: an event may be this far ahead of our clock; one that is older than this is taken and flagged
 AHEAD, OLD = timedelta(minutes=5), timedelta(days=90)
 FAULTS = 20
@@ -52,7 +51,8 @@ class Intake:
         if not isinstance(document, dict):
             raise Invalid("The event breaks its schema.", errors=[Fault("", "type", "must be an object")])
         envelope, place, faults = dialect.normal(document)
-        faults = faults + _shape(envelope)
+        if not _plain(envelope):
+            faults = faults + _shape(envelope)
         if faults:
             raise Invalid("The event breaks its schema.", errors=faults)
         named = envelope.get("tenant_id")
@@ -116,16 +116,20 @@ def warnings(event: Event, now: datetime) -> list[Fault]:
     return []
 
 
+def _plain(envelope: Mapping[str, Any]) -> bool:
+    """Whether it is the three required fields and nothing else, all of them right: so are most."""
+    if envelope.keys() != REQUIRED:
+        return False
+    id, name = envelope["event_id"], envelope["event_type"]
+    return type(id) is type(name) is str and type(envelope["data"]) is dict and EVENT_ID.fullmatch(id) is not None
+
+
 def _shape(envelope: Mapping[str, Any]) -> list[Fault]:
     """What is wrong with the envelope."""
     faults = [
         Fault(json.pointer([name]), "unknown_field", "there is no such field") for name in envelope.keys() - FIELDS
     ]
-    faults += [
-        Fault(f"/{name}", "required", "must be sent")
-        for name in ("event_id", "event_type", "data")
-        if name not in envelope
-    ]
+    faults += [Fault(f"/{name}", "required", "must be sent") for name in sorted(REQUIRED) if name not in envelope]
     id = envelope.get("event_id", "x")
     if not isinstance(id, str) or not EVENT_ID.fullmatch(id):
         faults.append(Fault("/event_id", "pattern", "must be 1 to 128 of A-Z, a-z, 0-9, _ and -"))
