@@ -4,11 +4,13 @@ issuer is asked. Answers are kept for seconds, so that a revocation takes effect
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -73,6 +75,7 @@ class Tokens:
         self._own = own
         self._trusted = trusted
         self._known: dict[bytes, Grant] = {}
+        self._asking: dict[bytes, asyncio.Task[Grant]] = {}
 
     async def grant(self, token: str | None, ip: str | None, hint: str | None = None) -> Grant:
         """The grant of a token. Raises Unauthorized, the same for unknown, revoked and expired ones."""
@@ -83,7 +86,9 @@ class Tokens:
         digest = crypto.digest(self._vault.pepper, token if key or hint is None else f"{token} {hint}")
         grant = self._known.get(digest)
         if grant is None or grant.fresh_until < time.monotonic():
-            grant = await (self._find(token, digest) if key else self._ask(token, digest, ip, hint))
+            grant = await self._once(
+                digest, lambda: self._find(token, digest) if key else self._ask(token, digest, ip, hint)
+            )
         if grant.ends_at is not None and grant.ends_at <= clock.now():
             raise Unauthorized("The credential is not valid.", headers=INVALID)
         if grant.suspended:
@@ -97,6 +102,14 @@ class Tokens:
                 )
             raise Forbidden("The key may not be used from this address.")
         return grant
+
+    async def _once(self, digest: bytes, find: Callable[[], Coroutine[Any, Any, Grant]]) -> Grant:
+        """Many requests with one credential find its grant stale at the same moment: one asks, and tells the others."""
+        asking = self._asking.get(digest)
+        if asking is None:
+            asking = self._asking[digest] = asyncio.create_task(find())
+            asking.add_done_callback(lambda task: self._asking.pop(digest, None))
+        return await asyncio.shield(asking)
 
     async def _ask(self, text: str, digest: bytes, ip: str | None, hint: str | None) -> Grant:
         self._known.pop(digest, None)

@@ -89,6 +89,7 @@ class Webhooks:
             open=row["status"] == "active",
             flowing=row["status"] == "active" and row["tenant_status"] == "active",
             max_in_flight=row["max_in_flight"],
+            failing=row["failing_since"] is not None,
             schedule=tuple(row["retry_schedule"]) or self._terms.retry_schedule,
             rate=(limit["requests"], float(limit["seconds"])) if limit else None,
             target=self._target(row),

@@ -28,6 +28,8 @@ class Route:
     #: deliveries are claimed; where not, they wait
     flowing: bool = True
     max_in_flight: int = 64
+    #: nothing came through since some failure
+    failing: bool = False
     #: seconds between attempts
     schedule: Sequence[float] = ()
     #: requests per seconds, or None

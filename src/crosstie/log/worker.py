@@ -34,6 +34,8 @@ SWEEP = 1.0
 GATHER = 0.02
 #: deliveries that one process may have under way
 ABREAST = 2000
+#: sends under way at most to an endpoint that fails, in the whole installation
+PROBES = 4
 
 #: seconds before another try, where this machine was out of sockets or memory
 OVERLOADED = 5.0
@@ -91,8 +93,12 @@ class Worker:
     # room and hand-over
 
     def cap(self, route: Route) -> int:
-        """How many sends of one endpoint this process may have under way: the shares of all add up to its cap."""
-        share, rest = divmod(route.max_in_flight, self._peers)
+        """How many sends of one endpoint this process may have under way: the shares of all add up to its cap.
+
+        One that fails is only probed until something comes through: silent ones would else hold every place there is.
+        """
+        most = min(route.max_in_flight, PROBES) if route.failing else route.max_in_flight
+        share, rest = divmod(most, self._peers)
         return share + ((self._place + route.id.int) % self._peers < rest)
 
     def room(self, route: Route) -> int:

@@ -307,3 +307,44 @@ async def test_delivery_can_be_retried_and_cancelled(client: httpx2.AsyncClient,
     receiver.answer = lambda received: web.Response(status=204)
     assert (await client.post(f"/api/v1/deliveries/{waiting['id']}/retry")).json()["status"] == "retrying"
     await until(lambda: deliveries(client, status="delivered"))
+
+
+async def test_one_that_fails_is_only_probed_until_something_comes_through(
+    client: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    """Else some dozens of silent endpoints would hold every place that a process has."""
+    under_way, most, well = 0, 0, False
+
+    async def answer(got: Received) -> web.Response:
+        nonlocal under_way, most
+        under_way, most = under_way + 1, max(most, under_way + 1)
+        for _ in range(200):  # until more are under way than a failing one may have, or for a while
+            if (under_way > 4 and well) or not well:
+                break
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
+        under_way -= 1
+        return web.Response(status=204 if well else 500)
+
+    receiver.answer = answer
+    endpoint = await make(client, receiver.url, event_types=["client.created"], retry_schedule=[1] * 30)
+
+    async def failing() -> bool:
+        found: dict[str, Any] = (await client.get(f"/api/v1/webhook-endpoints/{endpoint['id']}")).json()
+        return found["failing_since"] is not None
+
+    await make_client(client)
+    await until(failing)
+    await asyncio.gather(*(make_client(client) for _ in range(30)))
+    await receiver.wait(20)
+    assert 1 < most <= 4
+    well = True
+    await until(lambda: _none_left(client, endpoint["id"]), 60)
+    assert not await failing()
+    await asyncio.gather(*(make_client(client) for _ in range(30)))
+    await until(lambda: _none_left(client, endpoint["id"]), 60)
+    assert most > 4, "once it is well it gets all it may have"
+
+
+async def _none_left(client: httpx2.AsyncClient, endpoint_id: str) -> bool:
+    return not await deliveries(client, endpoint_id=endpoint_id, status="pending,delivering,retrying")
