@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -114,6 +115,7 @@ def test_from_nothing_to_a_live_feed_and_back(tmp_path: Path) -> None:
     command = _command(tmp_path / "first")
     with up(command) as running, up(_command(tmp_path / "second")) as beside:
         _demo_is_as_promised(running)
+        _the_admin_signs_in(running)
         assert beside.demo["api_key"] != running.demo["api_key"]
         _what_happens_is_shown_and_delivered(running)
         second = command("up")
@@ -162,6 +164,16 @@ def _demo_is_as_promised(running: Running) -> None:
         assert len(client.get("/api/v1/jobs?limit=200").json()["data"]) >= 10
         users = client.get("/api/v1/users").json()["data"]
         assert {user["email"] for user in users} >= {demo["admin"]["email"]}
+
+
+def _the_admin_signs_in(running: Running) -> None:
+    """With a plain form, nothing else: the demo asks a newcomer for no second factor."""
+    with httpx2.Client(base_url=running.url) as browser:
+        page = browser.get("/login", params={"next": "/account"})
+        hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page.text))
+        inside = browser.post("/login", data=hidden | running.demo["admin"], follow_redirects=True)
+        assert (inside.status_code, inside.url.path) == (200, "/account")
+        assert running.demo["admin"]["email"] in inside.text
 
 
 def _what_happens_is_shown_and_delivered(running: Running) -> None:

@@ -60,6 +60,7 @@ def describe(console: Console, shown: Demo, sandbox: str) -> None:
         "API": f"{shown.url}/api/v1",
         "Description": f"{shown.url}/openapi.json",
         "Sandbox": sandbox,
+        "Sign in": f"{shown.url}/login",
         "Admin": f"{shown.admin.email}   {shown.admin.password}",
         "API key": shown.api_key,
     }

@@ -1,0 +1,47 @@
+"""Where a sign-in may lead."""
+
+from __future__ import annotations
+
+import pytest
+
+from crosstie.api.sign.form import beyond, local
+
+
+@pytest.mark.parametrize("path", ["/", "/account", "/oauth/authorize?client_id=a&redirect_uri=https%3A%2F%2Fx.example"])
+def test_paths_of_this_site(path: str) -> None:
+    assert local(path, "no") == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "account",
+        "//evil.example",
+        "/\\evil.example",
+        "/a\\b",
+        "/a b",
+        "/a\n",
+        "https://evil.example",
+        "/é",
+        "/" * 2,
+    ],
+)
+def test_anything_else_is_not_followed(path: str) -> None:
+    assert local(path, "no") == "no"
+
+
+@pytest.mark.parametrize(
+    ("redirect", "source"),
+    [
+        ("https%3A%2F%2Fapp.example%3A8443%2Fcb%3Fx%3D1", "https://app.example:8443"),
+        ("http%3A%2F%2F127.0.0.1%3A3000%2Fcb", "http://127.0.0.1:3000"),
+        ("com.example.app%3A%2Fcb", "com.example.app:"),
+        ("https%3A%2F%2Fa.example%3B%20script-src%20%2A", ""),
+        ("https%3A%2F%2Fuser%40a.example%2F", ""),
+        ("", ""),
+    ],
+)
+def test_the_policy_names_the_app_that_a_sign_in_leads_to(redirect: str, source: str) -> None:
+    assert beyond(f"/oauth/authorize?client_id=x&redirect_uri={redirect}") == source
+    assert beyond(f"/account?redirect_uri={redirect}") == ""
