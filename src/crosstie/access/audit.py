@@ -89,7 +89,7 @@ def _whole(shown: str | None, personal: Mapping[str, Any] | None) -> dict[str, A
 
 async def _fresh(log: Log, tenant_id: UUID) -> None:
     """Whoever reads sees what was done a moment ago: the rest is sealed first."""
-    await seal.seal(log.worker, [tenant_id])
+    await seal.seal(log.worker, [tenant_id], wait=True)
 
 
 AUDIT_ENTRIES = Resource(

@@ -42,10 +42,11 @@ BEGIN = (
     "INSERT INTO audit_heads (tenant_id, position, hash, anchored) SELECT t, 0, h, 0"
     " FROM unnest($1::uuid[], $2::bytea[]) AS g (t, h) ON CONFLICT DO NOTHING"
 )
-HOLD = (
+WAIT = (
     "SELECT tenant_id, position, hash, anchored FROM audit_heads"
-    " WHERE tenant_id = ANY ($1::uuid[]) ORDER BY tenant_id FOR UPDATE SKIP LOCKED"
+    " WHERE tenant_id = ANY ($1::uuid[]) ORDER BY tenant_id FOR UPDATE"
 )
+HOLD = f"{WAIT} SKIP LOCKED"
 #: where a chain really ends: somebody may have put rows behind its head, and they must not stop it
 LAST = (
     "SELECT t AS tenant_id, coalesce((SELECT max(e.position) FROM audit_entries e WHERE e.tenant_id = t), 0) AS last"
@@ -89,18 +90,21 @@ class Head:
     hash: bytes
 
 
-async def seal(pool: asyncpg.Pool, tenants: Iterable[UUID]) -> int:
-    """Chain what waits for these tenants, on the worker's role; how many entries. A tenant that is taken is left."""
+async def seal(pool: asyncpg.Pool, tenants: Iterable[UUID], *, wait: bool = False) -> int:
+    """Chain what waits for these tenants, on the worker's role; how many entries.
+
+    A tenant at which another sealer is now is left to it; with `wait` until that one has done.
+    """
     wanted = list(tenants)
     async with session.of_tenants(pool, wanted) as connection:
         waiting = await connection.fetch(WAITING, wanted, 1)
         busy = [row["tenant_id"] for row in waiting]
-        return await _seal(connection, busy) if busy else 0
+        return await _seal(connection, busy, WAIT if wait else HOLD) if busy else 0
 
 
-async def _seal(connection: Connection, tenants: Sequence[UUID]) -> int:
+async def _seal(connection: Connection, tenants: Sequence[UUID], hold: str) -> int:
     await connection.execute(BEGIN, tenants, [chain.genesis(tenant) for tenant in tenants])
-    held = {row["tenant_id"]: Head(row["position"], row["hash"]) for row in await connection.fetch(HOLD, tenants)}
+    held = {row["tenant_id"]: Head(row["position"], row["hash"]) for row in await connection.fetch(hold, tenants)}
     if not held:
         return 0
     for row in await connection.fetch(LAST, list(held)):

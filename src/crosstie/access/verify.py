@@ -18,7 +18,7 @@ from crosstie.access.anchor import Checkpoint
 from crosstie.db import session
 
 PAGE = 1000
-AFTER = "SELECT * FROM audit_entries WHERE (position, id) > ($1, $2) ORDER BY position, id LIMIT $3"
+AFTER = "SELECT * FROM audit_entries WHERE tenant_id = $1 AND (position, id) > ($2, $3) ORDER BY position, id LIMIT $4"
 PARTS = ("personal", "ip")
 
 Kind = Literal["changed", "missing", "truncated"]
@@ -212,7 +212,7 @@ async def _entries(pool: asyncpg.Pool, tenant_id: UUID) -> AsyncIterator[Entry]:
     position, id = -(1 << 63), UUID(int=0)
     while True:
         async with session.of_tenant(pool, tenant_id) as connection:
-            rows = await connection.fetch(AFTER, position, id, PAGE)
+            rows = await connection.fetch(AFTER, tenant_id, position, id, PAGE)
         for row in rows:
             yield dict(row)
         if len(rows) < PAGE:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import asyncpg
 import typer
 
 from crosstie import app
@@ -20,7 +18,7 @@ from crosstie.command import out
 from crosstie.command.out import Output
 from crosstie.db import engine
 from crosstie.errors import ConfigurationError
-from crosstie.installation import Installation, held
+from crosstie.installation import held
 from crosstie.settings import Settings
 
 audit = out.group("The audit log: verify that nobody changed it.")
@@ -38,29 +36,32 @@ def run_verify(
             "--checkpoints", help="Folder or file of checkpoints; else HOME/audit and the bucket. Repeatable."
         ),
     ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option("--database", help="Address of the database; with it no settings and no keys are read."),
+    ] = None,
     output: Output = None,
 ) -> None:
     """Look for entries that were changed, deleted or cut off; exit code 1 where there are any.
 
     crosstie audit verify
 
-    crosstie audit verify --tenant acme --key auditor/crosstie.pub --checkpoints /mnt/audit -o json
+    crosstie audit verify --tenant acme -o json
+
+    crosstie audit verify --database postgresql://auditor@db/crosstie --key crosstie.pub --checkpoints /mnt/audit
     """
-    settings = configuration.load(os.environ, Path.cwd())
-    folder = settings.home / anchor.FOLDER
-
-    async def work(at: Installation) -> dict[str, Any]:
-        keys = anchor.read_keys(key or sorted(folder.glob(anchor.KEYS)))
-        lines = _lines(checkpoints or [folder])
-        if checkpoints is None:
-            lines += await _bucket_lines(settings)
-        async with _reading(at) as pool:
-            named = [(await tenants.find(pool, tenant))["id"]] if tenant else None
-            report = await verify.verify(pool, named, anchor.read(lines, keys))
-        return report.document()
-
-    with held(settings, out.note) as at:
-        report = asyncio.run(work(at))
+    if database:
+        if not key or not checkpoints:
+            raise typer.BadParameter("with --database say where --key and --checkpoints are")
+        report = asyncio.run(_verified(database, tenant, key, _lines(checkpoints)))
+    else:
+        settings = configuration.load(os.environ, Path.cwd())
+        folder = settings.home / anchor.FOLDER
+        with held(settings, out.note) as at:
+            lines = _lines(checkpoints or [folder])
+            if not checkpoints:
+                lines += asyncio.run(_bucket_lines(settings))
+            report = asyncio.run(_verified(at.app, tenant, key or sorted(folder.glob(anchor.KEYS)), lines))
     for end in report["unanchored"]:
         out.note(f"Tenant {end['tenant_id']}: entries {end['since']} to {end['until']} are covered by no checkpoint.")
     if report["checkpoints_refused"]:
@@ -70,11 +71,12 @@ def run_verify(
         raise typer.Exit(1)
 
 
-@asynccontextmanager
-async def _reading(at: Installation) -> AsyncIterator[asyncpg.Pool]:
-    pool = await engine.pool(at.app, size=2, name="crosstie audit")
+async def _verified(dsn: str, tenant: str | None, key: Sequence[Path], lines: Sequence[bytes]) -> dict[str, Any]:
+    keys = anchor.read_keys(key)
+    pool = await engine.pool(dsn, size=2, name="crosstie audit")
     try:
-        yield pool
+        named = [(await tenants.find(pool, tenant))["id"]] if tenant else None
+        return (await verify.verify(pool, named, anchor.read(lines, keys))).document()
     finally:
         await pool.close()
 

@@ -177,10 +177,14 @@ def note(
     after: Row | None,
     given: Mapping[str, Any] | None = None,
 ) -> None:
-    """Have a change of a record in the audit log."""
+    """Have a change of a record in the audit log, under the id of the operation that makes such a change."""
     row = after or before
     target = str(row.id) if row is not None else None
-    unit.note(Act(f"{resource.name}.{verb}", resource.singular, target, before, after, resource, given=given))
+    unit.note(
+        Act(
+            f"{resource.name}.{verb.replace('-', '_')}", resource.singular, target, before, after, resource, given=given
+        )
+    )
 
 
 def _told(unit: Unit, resource: Resource, change: Any, row: Row) -> None:
