@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import httpx2
 
 
-async def until(true: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+async def until(true: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     """Return once a question is answered with yes. Raises TimeoutError."""
     for _ in range(int(seconds * 50)):
         if await true():

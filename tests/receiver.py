@@ -44,7 +44,7 @@ class Receiver:
             r for r in list(self.got) if (path is None or r.path == path) and r.envelope["event_type"] == event_type
         ]
 
-    async def wait(self, count: int, event_type: str | None = None, seconds: float = 15) -> list[Received]:
+    async def wait(self, count: int, event_type: str | None = None, seconds: float = 60) -> list[Received]:
         """What came, once it is at least so many (of a type). Raises TimeoutError with what there is."""
         for _ in range(int(seconds * 50)):
             found = self.of(event_type) if event_type else list(self.got)
@@ -88,10 +88,10 @@ def receiving() -> Iterator[Receiver]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
     thread.start()
-    started.wait(10)
+    assert started.wait(60)
     try:
         yield receiver
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()

@@ -29,7 +29,7 @@ Role = Literal["api", "worker", "both"]
 #: keeps a figure of a test in its report
 Note = Callable[[str, object], None]
 START = "import sys; from crosstie.cli import main; sys.argv[0] = 'crosstie'; main()"
-READY_SECONDS = 120.0
+READY_SECONDS = 200.0
 
 
 @dataclass
@@ -228,7 +228,7 @@ class Rig:
                 raise TimeoutError(f"not within {seconds} s: {query}")
             await asyncio.sleep(0.1)
 
-    async def drained(self, tenants: list[Tenant], seconds: float) -> float:
+    async def drained(self, tenants: list[Tenant], seconds: float = 100) -> float:
         """Seconds until nothing of these tenants is waiting any more. Raises TimeoutError with what is left."""
         began = time.monotonic()
         query = (

@@ -25,7 +25,7 @@ from tests.faults.ledger import Ledger
 
 SINGLES, BATCH, BATCHED = 3, 12, 4
 #: seconds until an answer must have come, however often one has to ask
-PATIENCE = 90.0
+PATIENCE = 200.0
 #: of so many events one is broken on purpose: it must be refused, and never heard of
 BROKEN = 40
 

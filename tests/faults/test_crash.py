@@ -24,7 +24,7 @@ SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.randrange(1, 1 << 30)
 KILLS = int(os.environ.get("FAULTS_KILLS", "200"))
 VICTIMS = ("api", "worker", "both", "postgres tree", "postgres immediate", "postgres backend")
 #: seconds from the last fault until nothing is waiting
-DRAIN = 60.0
+DRAIN = 150.0
 
 
 async def furnish(rig: Rig, port: int) -> tuple[Tenant, str, dict[str, str]]:
@@ -77,7 +77,7 @@ async def storm(rig: Rig, victims: list[str], pause: float) -> dict[str, Any]:
             await rig.crash(victim)
     await asyncio.sleep(1)
     speaker.send_signal(signal.SIGTERM)
-    assert await asyncio.to_thread(speaker.wait, 100) == 0, (folder / "speaker.log").read_text()[-3000:]
+    assert await asyncio.to_thread(speaker.wait, 250) == 0, (folder / "speaker.log").read_text()[-3000:]
     drained = await rig.drained([tenant for tenant, *_ in furnished], DRAIN)
     supervision.cancel()
     return _figures(rig, sent, got, [tenant for tenant, *_ in furnished]) | {"drained": round(drained, 1)}
@@ -111,7 +111,7 @@ def approve(figures: dict[str, Any]) -> None:
     assert 500 not in figures["turned_away"], figures
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_nothing_acknowledged_is_lost_by_kills_of_anything(rig: Rig, note: Note) -> None:
     began = time.monotonic()
     figures = await storm(rig, list(VICTIMS), pause=0.15)

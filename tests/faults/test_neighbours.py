@@ -26,7 +26,7 @@ from tests.faults.test_lanes import Drawer
 from tests.receiver import Received, Receiver
 
 #: a busy machine may take long to start processes
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 #: what the crowded endpoint takes at once
 CAP = 8
 #: an event may have to wait for the batch that is under way and for its own; the rest is what a busy machine adds
@@ -96,7 +96,7 @@ async def test_dead_endpoints_do_not_slow_the_healthy_ones(served: Rig, receiver
         )
         assert (ended, door.most) == (0, CAP), "none was given up, and no more than its cap stood before the dead one"
         door.open = True
-        await served.drained([tenant], 60)
+        await served.drained([tenant])
 
 
 async def _behind_a_queue(served: Rig, receiver: Receiver, depth: int) -> list[int]:

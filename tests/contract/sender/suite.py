@@ -15,7 +15,7 @@ BODY = b'{"event_id":"evt_1"}'
 HEADERS = {"content-type": "application/json", "webhook-id": "evt_1"}
 
 
-def request(url: str, timeout: float = 5.0, headers: dict[str, str] | None = None, body: bytes = BODY) -> Request:
+def request(url: str, timeout: float = 60.0, headers: dict[str, str] | None = None, body: bytes = BODY) -> Request:
     return Request(url, headers if headers is not None else HEADERS, body, timeout)
 
 

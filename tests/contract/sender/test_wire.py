@@ -23,7 +23,7 @@ class TestWire(Answers, Connections, Locks):
         return Wire(guard, resolver, authority().trust())
 
 
-SPEED = 100
+SPEED = 20
 
 
 class Selector(selectors.DefaultSelector):
@@ -37,7 +37,7 @@ class Loop(asyncio.SelectorEventLoop):
 
 
 def hasten(test: Callable[[Wire], Awaitable[None]]) -> None:
-    """Run a test with a sender on a loop whose clock is a hundred times faster."""
+    """Run a test with a sender on a loop whose clock is faster than the world's."""
 
     async def run() -> None:
         guard = Guard(OPEN)
@@ -62,10 +62,10 @@ def test_idle_connections_are_closed() -> None:
 
         async with receiver(script) as seen:
             for _ in range(2):
-                assert (await wire.send(request(seen.url(), timeout=100))).ok
+                assert (await wire.send(request(seen.url(), timeout=10_000))).ok
             assert seen.connections == 1
-            await asyncio.wait_for(closed.wait(), 3 * IDLE)
-            assert (await wire.send(request(seen.url(), timeout=100))).ok
+            await closed.wait()
+            assert (await wire.send(request(seen.url(), timeout=10_000))).ok
             assert seen.connections == 2
 
     hasten(test)
@@ -81,7 +81,7 @@ def test_a_connection_in_use_while_idle_ones_are_closed_is_kept() -> None:
 
         async with receiver(script) as seen:
             for _ in range(2):
-                assert (await wire.send(request(seen.url(), timeout=100))).ok
+                assert (await wire.send(request(seen.url(), timeout=10_000))).ok
             assert seen.connections == 1
 
     hasten(test)
@@ -96,7 +96,7 @@ def test_a_connection_is_waited_for_no_longer_than_said() -> None:
                 waiting = stack.enter_context(socket.socket())
                 waiting.setblocking(False)
                 waiting.connect_ex(full.getsockname())
-            response = await wire.send(request(f"http://127.0.0.1:{full.getsockname()[1]}/", timeout=10 * CONNECT))
+            response = await wire.send(request(f"http://127.0.0.1:{full.getsockname()[1]}/", timeout=1000 * CONNECT))
             assert response.error is not None
             assert response.error.code == "connect"
 
@@ -121,5 +121,5 @@ async def test_what_ends_after_close_is_not_kept() -> None:
         await wire.close()
         go.set()
         assert (await task).ok
-        await asyncio.wait_for(closed.wait(), 1)
+        await closed.wait()
     await resolver.close()

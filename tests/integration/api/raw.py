@@ -28,7 +28,7 @@ class Raw:
         return dict(json.loads(self.body))
 
 
-async def exchange(url: str, *pieces: bytes, pause: float = 0.0, seconds: float = 15) -> Raw:
+async def exchange(url: str, *pieces: bytes, pause: float = 0.0, seconds: float = 60) -> Raw:
     """Send the pieces on a new connection and read one answer. Raises TimeoutError where none comes."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)

@@ -34,7 +34,7 @@ GUIDE: dict[str, bytes] = {
 
 async def read(client: httpx2.AsyncClient, event_type: str, count: int = 1) -> list[dict[str, Any]]:
     """The events of a type, once there are so many."""
-    for _ in range(200):
+    for _ in range(3000):
         answer = await client.get("/api/v1/events", params={"event_type": event_type, "limit": "200"})
         if len(answer.json()["data"]) >= count:
             break

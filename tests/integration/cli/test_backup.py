@@ -30,7 +30,7 @@ def second(tmp_path: Path, stage: Stage) -> Command:
     return Command(home, {"CROSSTIE_PORT": str(free_port()), "CROSSTIE_EGRESS_ALLOW": "127.0.0.0/8"})
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_the_drill(
     command: Command, second: Command, stage: Stage, tenant: Tenant, client: httpx2.AsyncClient, receiver: Receiver,
     tmp_path: Path,
@@ -115,7 +115,7 @@ async def _lives_on(
             Webhook(secret).verify(received.body.decode(), received.headers)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=110)
     assert process.returncode == 0
 
 

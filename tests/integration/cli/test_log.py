@@ -22,7 +22,7 @@ def running(command: Command, *words: str) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=110)
     assert process.returncode == 130
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import time
 
 import httpx2
 import pytest
 from aiohttp import web
 
 from crosstie.command import failing
+from tests.fence import until
 from tests.parts.command import Command
 from tests.receiver import Receiver
 from tests.stage import Stage, Tenant
@@ -38,14 +38,14 @@ def test_a_sandbox_tenant_gets_test_keys_by_its_id(command: Command) -> None:
     assert key["key"].startswith("ct_test_")
 
 
-def test_suspended_and_resumed_within_five_seconds(command: Command, tenant: Tenant) -> None:
-    headers = {"authorization": f"Bearer {tenant.key}"}
+async def test_suspended_and_resumed(command: Command, tenant: Tenant, client: httpx2.AsyncClient) -> None:
     for verb, status in {"suspend": 403, "resume": 200}.items():
         command("tenants", verb, tenant.slug)
-        end = time.monotonic() + 5
-        while httpx2.get(f"{tenant.url}/api/v1/jobs", headers=headers).status_code != status:
-            assert time.monotonic() < end, verb
-            time.sleep(0.1)
+
+        async def told(status: int = status) -> bool:
+            return (await client.get("/api/v1/jobs")).status_code == status
+
+        await until(told)
 
 
 def test_users_are_made_and_listed_without_their_hashes(command: Command, tenant: Tenant) -> None:
@@ -95,7 +95,7 @@ async def test_dead_letters_are_listed_retried_and_discarded(
 
 
 def _letters(command: Command, tenant: Tenant, count: int) -> list[dict[str, str]]:
-    for _ in range(10):
+    for _ in range(100):
         found = command("dlq", "list", "--tenant", tenant.slug).many
         if len(found) == count:
             return found

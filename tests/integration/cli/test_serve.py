@@ -39,7 +39,7 @@ def running(command: Command, *words: str, **env: str) -> Iterator[subprocess.Po
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=110)
     assert (process.returncode, said) == (0, "")
 
 
@@ -76,7 +76,7 @@ def test_up_serves_on_a_database_of_ones_own(elsewhere: Command, stage: Stage, t
             said.append(process.stdout.readline())
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=110)
     assert process.returncode == 0
 
 

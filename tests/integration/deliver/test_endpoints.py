@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -35,7 +36,7 @@ async def deliveries(client: httpx2.AsyncClient, **wanted: str) -> list[dict[str
     return list(answer.json()["data"])
 
 
-async def until(check: Any, seconds: float = 15) -> Any:
+async def until(check: Any, seconds: float = 60) -> Any:
     """What an asynchronous check answers, once it is true."""
     for _ in range(int(seconds * 20)):
         found = await check()
@@ -137,7 +138,7 @@ async def test_headers_and_credential_go_along_and_stay_out_of_sight(
 async def test_cloudevents(client: httpx2.AsyncClient, receiver: Receiver) -> None:
     await make(client, f"{receiver.url}/", event_types=["client.created"], format="cloudevents")
     made = await make_client(client)
-    for _ in range(100):
+    for _ in range(1200):
         if receiver.got:
             break
         await asyncio.sleep(0.05)
@@ -256,7 +257,7 @@ async def test_order_per_subject(client: httpx2.AsyncClient, receiver: Receiver)
         for each in made:
             changed = await client.patch(f"/api/v1/clients/{each['id']}", json={"notes": f"note {number}"})
             assert changed.status_code == 200
-    await receiver.wait(18, seconds=20)  # 15 events, three of which failed once
+    await receiver.wait(18)  # 15 events, three of which failed once
     for each in made:
         seen = [r.envelope["sequence"] for r in receiver.got if r.envelope["data"]["client_id"] == each["id"]]
         assert seen == [1, 2, 2, 3, 4, 5]
@@ -266,16 +267,17 @@ async def test_rate_limit(client: httpx2.AsyncClient, receiver: Receiver) -> Non
     times: list[float] = []
 
     def answer(received: Received) -> web.Response:
-        times.append(asyncio.get_event_loop().time())
+        times.append(time.monotonic())
         return web.Response(status=204)
 
     receiver.answer = answer
     limit = {"requests": 3, "seconds": 1}
+    began = time.monotonic()
     await make(client, f"{receiver.url}/", event_types=["client.created"], rate_limit=limit)
     for number in range(9):
         await make_client(client, name=f"Client {number}")
-    await receiver.wait(9, "client.created", seconds=20)
-    assert times[-1] - times[0] > 1.8
+    await receiver.wait(9, "client.created")
+    assert times[-1] - began > 1.9
 
 
 async def test_a_test_goes_to_its_endpoint_alone(client: httpx2.AsyncClient, receiver: Receiver) -> None:

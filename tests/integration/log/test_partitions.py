@@ -45,7 +45,7 @@ async def test_the_planner_hears_of_a_partition_that_grew_fast(stage: Stage, ten
                 tenant.id,
             )
             seen = "SELECT coalesce(sum(reltuples), 0) FROM pg_class WHERE relname LIKE 'events_%' AND reltuples > 4000"
-            for _ in range(100):  # the stage's own worker may be at it
+            for _ in range(600):  # the stage's own worker may be at it
                 await process.log.worker.execute("SELECT partitions_analyze()")
                 if await superuser.fetchval(seen):
                     break

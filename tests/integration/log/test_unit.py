@@ -56,7 +56,7 @@ async def test_what_is_rolled_back_leaves_no_event(
 async def test_fifty_twins_have_one_effect_and_one_answer(client: httpx2.AsyncClient, tenant: Tenant) -> None:
     async def call() -> httpx2.Response:
         async with tenant.client() as own:
-            for _ in range(200):
+            for _ in range(1200):
                 answer = await own.post(
                     "/api/v1/clients", json={"name": "Once"}, headers={"idempotency-key": "the-same"}
                 )
@@ -102,7 +102,7 @@ async def test_a_late_commit_is_not_skipped_by_a_reader(
         before = [event["data"].get("name") for event in page["data"]]
         assert "slow" not in before
     names = []
-    for _ in range(50):
+    for _ in range(600):
         rest = (await client.get("/api/v1/events", params={"after": page["next_cursor"]})).json()
         names = [event["data"].get("name") for event in rest["data"]]
         if {"slow", "quick"} <= {*names, *before}:
