@@ -584,6 +584,22 @@ REVOKE ALL ON search_tokens FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON search_tokens TO crosstie_app;
 
+ALTER TABLE secrets ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE secrets FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON secrets TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON secrets TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON secrets FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON secrets TO crosstie_app;
+
 ALTER TABLE signing_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE signing_keys FORCE ROW LEVEL SECURITY;
@@ -1364,9 +1380,46 @@ BEGIN
     FROM trusted_issuers i JOIN tenants t ON t.tenant_id = i.tenant_id AND t.id = i.tenant_id WHERE i.issuer = address;
 END $$;
 
+-- The tenants whose keys want care: the newest is too old or was used too often, an older one is not retired yet, or was
+-- retired long ago. The nil tenant is the installation itself.
+
 REVOKE ALL ON FUNCTION issuer_find(text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION issuer_find(text) TO crosstie_app;
+
+CREATE OR REPLACE FUNCTION keys_due(age interval, most bigint, kept interval) RETURNS TABLE (tenant_id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT k.tenant_id FROM (
+      SELECT tenant_id, made_at, sealed, retired_at, row_number() OVER (PARTITION BY tenant_id ORDER BY made_at DESC, id DESC) AS place
+      FROM data_keys WHERE purpose = 'data') k
+    GROUP BY k.tenant_id
+    HAVING bool_or(CASE WHEN k.place = 1 THEN k.made_at <= now() - age OR k.sealed > most
+      ELSE k.retired_at IS NULL OR k.retired_at < now() - kept END);
+END $$;
+
+-- The tenants with keys that another master key than this one wraps.
+
+REVOKE ALL ON FUNCTION keys_due(interval, bigint, interval) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION keys_due(interval, bigint, interval) TO crosstie_app;
+
+CREATE OR REPLACE FUNCTION keys_behind(master uuid) RETURNS TABLE (tenant_id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT DISTINCT k.tenant_id FROM data_keys k
+    WHERE k.purpose <> 'master' AND substring(k.wrapped FROM 2 FOR 16) <> uuid_send(master);
+END $$;
+
+REVOKE ALL ON FUNCTION keys_behind(uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION keys_behind(uuid) TO crosstie_app;
 
 CREATE OR REPLACE FUNCTION app_find(client text) RETURNS TABLE (
   tenant_id uuid, id uuid, client_id text, name text, redirect_uris jsonb, grant_types jsonb, scopes jsonb,

@@ -141,9 +141,10 @@ class Stage:
         """A connection past row-level security, to look behind the curtain."""
         return await asyncpg.connect(self.cluster.superuser)
 
-    def vault(self) -> Vault:
-        """A vault with the stage's master key."""
-        return Vault((self.home / "master.key").read_bytes())
+    async def vault(self) -> Vault:
+        """A vault with the stage's master key, to sign as the stage does."""
+        async with opened(self.settings, self.dsns, work=False, name="test") as process:
+            return process.vault
 
 
 def free_port() -> int:

@@ -166,10 +166,17 @@ def upgrade() -> None:
         "data_keys",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
         sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("wrapped_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sealed", sa.BigInteger(), server_default="0", nullable=False, comment="Values sealed, about."),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_data_keys")),
         info={"reach": "batch", "batch": "SELECT"},
+    )
+    op.create_index(
+        "uq_data_keys_root", "data_keys", ["tenant_id"], unique=True, postgresql_where=sa.text("purpose = 'root'")
     )
     op.create_table(
         "dead_letters",
@@ -368,9 +375,7 @@ def upgrade() -> None:
         sa.CheckConstraint("status IN ('pending', 'approved', 'suspended')", name=op.f("ck_oauth_apps_status")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_oauth_apps")),
     )
-    op.create_index(
-        "ix_oauth_apps_client_id", "oauth_apps", ["tenant_id", "client_id", "created_at", "id"], unique=False
-    )
+    op.create_index("ix_oauth_apps_client_id", "oauth_apps", ["client_id"], unique=False)
     op.create_index("ix_oauth_apps_created_at", "oauth_apps", ["tenant_id", "created_at", "id"], unique=False)
     op.create_index("ix_oauth_apps_name", "oauth_apps", ["tenant_id", "name", "id"], unique=False)
     op.create_index("ix_oauth_apps_status", "oauth_apps", ["tenant_id", "status", "created_at", "id"], unique=False)
@@ -588,6 +593,40 @@ def upgrade() -> None:
     )
     op.create_index("ix_search_tokens_row", "search_tokens", ["tenant_id", "noun", "row_id"], unique=False)
     op.create_table(
+        "secrets",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("last4", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("rotation_days", sa.BigInteger(), nullable=False),
+        sa.Column("rotated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("overlap_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.Column("old_value", sa.LargeBinary(), nullable=True),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('database', 'integration', 'encryption_key', 'service_key', 'other')",
+            name=op.f("ck_secrets_kind"),
+        ),
+        sa.CheckConstraint("status IN ('active', 'due', 'expired')", name=op.f("ck_secrets_status")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_secrets")),
+        sa.UniqueConstraint("tenant_id", "name", name="uq_secrets_name"),
+    )
+    op.create_index("ix_secrets_created_at", "secrets", ["tenant_id", "created_at", "id"], unique=False)
+    op.create_index("ix_secrets_due_at", "secrets", ["tenant_id", "due_at", "id"], unique=False)
+    op.create_index("ix_secrets_kind", "secrets", ["tenant_id", "kind", "created_at", "id"], unique=False)
+    op.create_index("ix_secrets_name", "secrets", ["tenant_id", "name", "id"], unique=False)
+    op.create_index("ix_secrets_status", "secrets", ["tenant_id", "status", "created_at", "id"], unique=False)
+    op.create_table(
         "signing_keys",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -595,7 +634,7 @@ def upgrade() -> None:
         sa.Column(
             "public", postgresql.JSONB(astext_type=sa.Text()), nullable=False, comment="The public key as a JWK."
         ),
-        sa.Column("private", sa.LargeBinary(), nullable=False, comment="The private key as a JWK, sealed."),
+        sa.Column("private", sa.LargeBinary(), nullable=False, comment="The private key as a JWK."),
         sa.Column("signs_from", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_signing_keys")),
     )

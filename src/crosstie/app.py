@@ -23,9 +23,11 @@ from crosstie.access import anchor, oauth
 from crosstie.access.anchor import Anchors
 from crosstie.access.foreign import Foreign
 from crosstie.access.jwks import KeySets
+from crosstie.access.master import masters
 from crosstie.access.oauth.flow import Flows
 from crosstie.access.oauth.own import Own
 from crosstie.access.oauth.ring import Ring
+from crosstie.access.rotation import Rotation
 from crosstie.access.seal import Sealer
 from crosstie.access.token import Tokens
 from crosstie.access.vault import Vault
@@ -98,7 +100,7 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         worker_pool = await _pool(stack, dsns.worker, settings, f"crosstie {name} worker")
         await refuse_powerful(app)
         await refuse_powerful(worker_pool)
-        vault = Vault(read_key(settings.master_key))
+        vault = await Vault.opened(app, masters(settings))
         guard = Guard(settings.egress_allow)
         resolver = Resolver(guard)
         stack.push_async_callback(resolver.close)
@@ -125,7 +127,7 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
             worker.observe = metrics.attempted
         trusted = Foreign(made, KeySets(fetcher.get))
         process = Process(made, vault, trusted, routes, dispatcher, ingest, worker, metrics, [])
-        process.tasks.append(herald.run)
+        process.tasks += [herald.run, vault.masters.live]
         if worker:
             process.tasks += [
                 dispatcher.run,
@@ -135,6 +137,7 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
                 Timed(made).run,
                 Broom(made, blobs(settings)).run,
                 Sealer(worker_pool, anchors(settings, vault)).run,
+                Rotation(made, vault).run,
             ]
         yield process
 
@@ -168,19 +171,6 @@ async def refuse_powerful(pool: asyncpg.Pool) -> None:
                 f"The database role {row['name']} {words}: serve with a role that has no rights but those that"
                 " `crosstie migrate` grants it."
             )
-
-
-def read_key(path: Path) -> bytes:
-    """The master key: 32 bytes in a file that only its owner reads."""
-    try:
-        key = path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(
-            f"The master key {path} cannot be read ({error.strerror}): set MASTER_KEY_FILE."
-        ) from error
-    if len(key) != 32:
-        raise ConfigurationError(f"The master key {path} must have exactly 32 bytes; it has {len(key)}.")
-    return key
 
 
 async def serve(

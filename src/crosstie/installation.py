@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from crosstie import app
+from crosstie.access import master
 from crosstie.app import Dsns
 from crosstie.catalog import catalogue
 from crosstie.db import migrate
@@ -18,8 +19,6 @@ from crosstie.db.embedded import Embedded, state
 from crosstie.db.policies import Roles
 from crosstie.errors import ConfigurationError, CrosstieError
 from crosstie.settings import Settings
-
-KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def held(settings: Settings, tell: Callable[[str], None], *, serves: bool = Fals
         if not embedded.running():
             tell("Starting the embedded PostgreSQL")
         embedded.start()
-        make_key(settings.master_key)
+        make_key(settings)
         try:
             yield attached(settings)
         finally:
@@ -95,16 +94,11 @@ def attached(settings: Settings) -> Installation:
     return Installation(settings, dsns.app, dsns.worker, dsns.owner, Embedded(settings.home))
 
 
-def make_key(path: Path) -> None:
-    """Make the master key where there is none: 32 random bytes, for its owner only."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(handle, "wb") as file:
-        file.write(os.urandom(KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
+def make_key(settings: Settings) -> None:
+    """Make the master key where a file keeps it and there is none."""
+    if settings.key_in_file:
+        with suppress(FileExistsError):
+            master.write(settings.master_key)
 
 
 @contextmanager

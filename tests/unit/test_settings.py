@@ -1,4 +1,6 @@
+import os
 import stat
+from base64 import b64encode
 from pathlib import Path
 
 import msgspec
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from crosstie.errors import ConfigurationError
 from crosstie.settings import Settings, load, networks, show
-from crosstie.settings.guards import GUARDS
+from crosstie.settings.guards import GUARDS, exposed
 from crosstie.settings.source import FILE, mask
 from crosstie.settings.values import about
 
@@ -208,6 +210,63 @@ def test_the_embedded_master_key_is_guarded_too(tmp_path: Path) -> None:
     assert load(prefixed(HOME=str(tmp_path)), tmp_path).home == tmp_path
 
 
+def test_a_group_reads_a_key_only_where_we_are_nothing_but_in_the_group(tmp_path: Path) -> None:
+    """As Kubernetes mounts secrets: root's, mode 0440, in the group of the process."""
+    path = tmp_path / "k"
+    key(path, mode=0o440)
+    mine = path.stat()
+    roots = os.stat_result((mine.st_mode, 1, 1, 1, os.geteuid() + 1, 5, 32, 0, 0, 0))
+    others = os.stat_result((mine.st_mode | 0o004, 1, 1, 1, os.geteuid() + 1, 5, 32, 0, 0, 0))
+    assert [exposed(each) for each in (mine, roots, others)] == [True, False, True]
+
+
+KEY = b64encode(bytes(range(32))).decode()
+
+
+def test_a_master_key_has_one_origin(tmp_path: Path) -> None:
+    external = prefixed(DATABASE_URL=APP, DATABASE_WORKER_URL=WORKER)
+    token = key(tmp_path / "token")
+    vault = prefixed(VAULT_URL="https://vault.example.com", VAULT_TOKEN_FILE=token)
+    file = prefixed(MASTER_KEY_FILE=key(tmp_path / "k"))
+    given = prefixed(MASTER_KEY_BASE64=KEY)
+    for origin in (vault, file, given):
+        assert not load(external | origin, tmp_path).embedded
+    for two in (vault | file, vault | given, file | given):
+        assert "one origin" in refusal(external | two, tmp_path)
+    former = prefixed(FORMER_MASTER_KEY_BASE64=KEY)
+    assert "MASTER_KEY_BASE64" in refusal(external | file | former, tmp_path)
+    assert load(external | given | former, tmp_path).former_master_key_base64 == KEY
+
+
+@pytest.mark.parametrize("bad", ["hunter2", KEY[:-8], KEY + KEY, KEY.replace("A", "*")])
+def test_a_key_of_the_environment_is_32_bytes_and_never_repeated(bad: str, tmp_path: Path) -> None:
+    sentence = refusal(prefixed(MASTER_KEY_BASE64=bad), tmp_path)
+    assert "head -c 32" in sentence
+    assert bad not in sentence
+
+
+def test_a_vault_wants_https_and_a_token_that_nobody_else_reads(tmp_path: Path) -> None:
+    token = key(tmp_path / "token")
+    good = prefixed(VAULT_URL="https://vault.example.com", VAULT_TOKEN_FILE=token)
+    assert not load(good, tmp_path).key_in_file
+    assert load(good | prefixed(VAULT_URL="http://127.0.0.1:8200"), tmp_path).vault_mount == "transit"
+    assert "in the clear" in refusal(good | prefixed(VAULT_URL="http://vault.example.com"), tmp_path)
+    assert "holds a name" in refusal(good | prefixed(VAULT_URL="https://u:hunter2@vault.example.com"), tmp_path)
+    assert "wants a token" in refusal(prefixed(VAULT_URL="https://vault.example.com"), tmp_path)
+    assert "no Vault" in refusal(prefixed(VAULT_TOKEN_FILE=token), tmp_path)
+    assert "no such file" in refusal(good | prefixed(VAULT_TOKEN_FILE=str(tmp_path / "none")), tmp_path)
+    assert "no such file" in refusal(good | prefixed(VAULT_CA_FILE=str(tmp_path / "none")), tmp_path)
+    (tmp_path / "token").chmod(0o644)
+    assert "chmod 600" in refusal(good, tmp_path)
+
+
+def test_what_is_a_secret_and_no_address_is_not_shown_at_all(tmp_path: Path) -> None:
+    environ = prefixed(S3_BUCKET="b", S3_ACCESS_KEY_ID="k", S3_SECRET_ACCESS_KEY="hunter2", MASTER_KEY_BASE64=KEY)
+    shown = msgspec.json.encode(show(environ, tmp_path)).decode()
+    assert "hunter2" not in shown
+    assert KEY not in shown
+
+
 def test_tls_needs_certificate_and_private_key_and_says_https(tmp_path: Path) -> None:
     cert = key(tmp_path / "cert.pem", mode=0o644)
     good = prefixed(TLS_CERT_FILE=cert, TLS_KEY_FILE=key(tmp_path / "key.pem"))
@@ -284,4 +343,4 @@ def test_a_bad_file_is_refused(text: str, tmp_path: Path) -> None:
 
 
 def test_every_guard_is_in_use() -> None:
-    assert len(GUARDS) == len(set(GUARDS)) == 8
+    assert len(GUARDS) == len(set(GUARDS)) == 9

@@ -93,7 +93,7 @@ async def prove(unit: Unit, user_id: UUID, code: str) -> Literal["totp", "recove
     row = await unit.get(User, user_id, lock=True)
     if row.totp is None:
         raise _wrong()
-    seed = unit.log.cipher.open(unit.tenant_id, row.totp, "users", "totp", user_id)
+    seed = await unit.log.cipher.unseal(unit.connection, unit.tenant_id, row.totp, "users", "totp", user_id)
     step = _step(seed, code, after=row.totp_step or 0, now=int(unit.now.timestamp()))
     if step is not None:
         unit.update(row, {"totp_step": step})

@@ -136,3 +136,32 @@ BEGIN
   RETURN QUERY SELECT i.tenant_id, t.slug, t.status, i.id, i.audience, i.jwks_uri, i.claims, i.roles, i.default_role, i.scopes
     FROM trusted_issuers i JOIN tenants t ON t.tenant_id = i.tenant_id AND t.id = i.tenant_id WHERE i.issuer = address;
 END $$;
+
+-- The tenants whose keys want care: the newest is too old or was used too often, an older one is not retired yet, or was
+-- retired long ago. The nil tenant is the installation itself.
+-- for: app
+CREATE OR REPLACE FUNCTION keys_due(age interval, most bigint, kept interval) RETURNS TABLE (tenant_id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT k.tenant_id FROM (
+      SELECT tenant_id, made_at, sealed, retired_at, row_number() OVER (PARTITION BY tenant_id ORDER BY made_at DESC, id DESC) AS place
+      FROM data_keys WHERE purpose = 'data') k
+    GROUP BY k.tenant_id
+    HAVING bool_or(CASE WHEN k.place = 1 THEN k.made_at <= now() - age OR k.sealed > most
+      ELSE k.retired_at IS NULL OR k.retired_at < now() - kept END);
+END $$;
+
+-- The tenants with keys that another master key than this one wraps.
+-- for: app
+CREATE OR REPLACE FUNCTION keys_behind(master uuid) RETURNS TABLE (tenant_id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT DISTINCT k.tenant_id FROM data_keys k
+    WHERE k.purpose <> 'master' AND substring(k.wrapped FROM 2 FOR 16) <> uuid_send(master);
+END $$;

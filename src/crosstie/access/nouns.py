@@ -11,6 +11,7 @@ from crosstie.access.oauth.tables import TABLES as OAUTH
 from crosstie.access.outlet import OUTLETS
 from crosstie.access.role import ROLES
 from crosstie.access.seal import audit_heads
+from crosstie.access.secret import SECRETS
 from crosstie.access.session import SESSIONS
 from crosstie.access.tenant import TENANTS
 from crosstie.access.throttle import throttles
@@ -22,7 +23,7 @@ from crosstie.log.trail import audit_pending
 MODULE = Module(
     "access",
     "Tenants, their people and their credentials.",
-    resources=(TENANTS, ROLES, OUTLETS, USERS, SESSIONS, API_KEYS, OAUTH_APPS, TRUSTED_ISSUERS, AUDIT_ENTRIES),
+    resources=(TENANTS, ROLES, OUTLETS, USERS, SESSIONS, API_KEYS, SECRETS, OAUTH_APPS, TRUSTED_ISSUERS, AUDIT_ENTRIES),
     tables=(data_keys, quotas, throttles, *OAUTH, audit_pending, audit_heads),
     events=EVENTS,
 )

@@ -48,6 +48,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "api-keys": (TECHNICAL, TECHNICAL),
     "oauth-apps": (TECHNICAL, TECHNICAL),
     "trusted-issuers": (TECHNICAL, ""),
+    "secrets": (TECHNICAL, TECHNICAL),
     "webhook-endpoints": (TECHNICAL, TECHNICAL),
     "deliveries": (TECHNICAL, TECHNICAL),
     "dead-letters": (TECHNICAL, TECHNICAL),

@@ -111,6 +111,7 @@ async def make(
     Raises Invalid for a bad slug, Conflict for one that is taken.
     """
     id = ids.uuid7()
+    await vault.refresh()
     try:
         async with session.of_tenant(pool, id) as connection:
             await build(connection, vault, id, slug=slug, name=name, sandbox=sandbox, second_factor=second_factor)

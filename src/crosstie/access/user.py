@@ -20,6 +20,7 @@ from crosstie.declare.field import Field, choice, many, text
 from crosstie.declare.machine import Machine, Move
 from crosstie.declare.resource import Action, Resource
 from crosstie.declare.row import Record
+from crosstie.declare.sealed import sealed
 from crosstie.declare.shape import fault
 from crosstie.errors import IdentityElsewhere, LinkExpired, NotFound
 from crosstie.log import change
@@ -60,7 +61,7 @@ class User(Record):
     #: the one link that may set a password now
     invited_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     #: the sealed seed of the authenticator app, when it was confirmed, and the last step that was used
-    totp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    totp: Mapped[bytes | None] = sealed(nullable=True)
     totp_since: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     totp_step: Mapped[int | None] = mapped_column(sa.BigInteger)
     #: keyed hashes of recovery codes that are left

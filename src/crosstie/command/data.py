@@ -13,14 +13,13 @@ from typing import Annotated, Any
 import typer
 
 from crosstie import settings as configuration
-from crosstie.app import read_key
+from crosstie.access.master import masters
 from crosstie.command import http, out
 from crosstie.command.failing import FAILED, UNREACHABLE, Failure
 from crosstie.command.out import Form, Output
 from crosstie.db.embedded import state
 from crosstie.errors import ConfigurationError
 from crosstie.installation import Installation, held
-from crosstie.kit import crypto
 from crosstie.settings import Settings
 from crosstie.watch import backup as archive
 from crosstie.watch import doctor as clinic
@@ -141,7 +140,7 @@ def run_backup(file: Annotated[Path, typer.Argument(help="Where to write it.")],
     with held(_settings(), out.note) as at, _tools(at) as tools:
         made = asyncio.run(archive.backup(file.absolute(), at.owner_dsn, **tools))
     size = file.stat().st_size
-    out.note(f"The master key {at.settings.master_key} is not in the backup: keep a copy of it in another place.")
+    out.note("The master key is not in the backup: keep a copy of it in another place.")
     out.one({"file": str(file), "bytes": size, **_described(made)}, output)
 
 
@@ -154,7 +153,7 @@ def run_restore(file: Annotated[Path, typer.Argument(help="The backup.")], outpu
     crosstie restore backup.tar -o json
     """
     settings = _settings()
-    if not settings.master_key.exists():
+    if settings.key_in_file and not settings.master_key.exists():
         raise ConfigurationError(
             f"There is no master key at {settings.master_key}: a backup does not hold it, so put a copy there first"
             " (mode 0600)."
@@ -179,7 +178,7 @@ def _tools(at: Installation) -> Iterator[dict[str, Any]]:
         yield {
             "programs": at.embedded.binaries() if at.embedded else None,
             "media": at.settings.home / archive.MEDIA,
-            "master_key": str(crypto.identify(read_key(at.settings.master_key))),
+            "master_key": masters(at.settings).name(),
             "roles": (roles.owner, roles.app, roles.worker),
             "moved": lambda count: bar.advance(task, count),
         }

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
-import structlog
 
 from crosstie import settings as configuration
 from crosstie.access import tenant as tenants
@@ -18,6 +17,7 @@ from crosstie.access import user as users
 from crosstie.access.key import API_KEYS
 from crosstie.app import Process, opened
 from crosstie.command import out
+from crosstie.command.process import logs
 from crosstie.installation import held
 from crosstie.log import change
 from crosstie.log.event import OPERATOR
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 def on_database(work: Callable[[Process], Awaitable[T]]) -> T:
     """Run work on the configured database, which is started for it where it is embedded and at rest."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    logs("warning")
     settings = configuration.load(os.environ, Path.cwd())
 
     async def run() -> T:

@@ -21,7 +21,12 @@ BACKLOG = 4096
 def loaded() -> Settings:
     """The settings of this process, with its log set up after them."""
     settings = configuration.load(os.environ, Path.cwd())
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    logs(settings.log_level)
+    return settings
+
+
+def logs(level: str) -> None:
+    """Set the log of this process up. Tracebacks tell of no variables: a key may be among them."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -30,10 +35,9 @@ def loaded() -> Settings:
             structlog.processors.format_exc_info,
             structlog.dev.ConsoleRenderer(colors=False) if sys.stderr.isatty() else structlog.processors.JSONRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
-    return settings
 
 
 def bound(settings: Settings) -> socket.socket:

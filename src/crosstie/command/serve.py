@@ -14,6 +14,7 @@ import uvloop
 
 from crosstie import app as composition
 from crosstie import supervise
+from crosstie.access.rotation import Rotation
 from crosstie.command import out
 from crosstie.command.process import bound, environ, loaded, serving
 from crosstie.db import engine
@@ -93,7 +94,12 @@ async def schedule(at: Installation) -> None:
     await engine.wait_until_ready(at.worker, BOOT_SECONDS)
     async with composition.opened(at.settings, at.serving, work=False, name="scheduler") as process:
         tasks = [
-            asyncio.create_task(each.run()) for each in (Keeper(process.log.worker, at.settings), Timed(process.log))
+            asyncio.create_task(each.run())
+            for each in (
+                Keeper(process.log.worker, at.settings),
+                Timed(process.log),
+                Rotation(process.log, process.vault),
+            )
         ]
         await stop.wait()
         for task in tasks:

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crosstie.declare import kind as kinds
+from crosstie.declare import sealed
 from crosstie.declare.event import EventType
 from crosstie.declare.field import Field
 from crosstie.declare.module import Module, Projection, Reaction
@@ -57,6 +58,11 @@ class Catalogue:
         declared |= {str(resource.row.__tablename__) for resource in self.resources.values()}
         declared |= {str(each.noun.row.__tablename__) for r in self.resources.values() for each in r.lists}
         return tuple(table for table in Row.metadata.sorted_tables if table.name in declared)
+
+    @cached_property
+    def sealed(self) -> tuple[sealed.Sealed, ...]:
+        """Every column that holds sealed values."""
+        return sealed.columns(self.tables)
 
     def projecting(self, event: str) -> tuple[Callable[..., None], ...]:
         """What runs inside the transaction that appends such an event."""

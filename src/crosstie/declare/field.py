@@ -26,7 +26,7 @@ Default = Any | Callable[[], Any] | Literal[Missing.MISSING]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field. `personal` can be blanked later; `hidden` is never shown again after creation (secrets)."""
+    """One field. `personal` can be blanked later; `write_only` comes in and is never shown."""
 
     kind: kinds.Kind
     name: str = ""
@@ -34,6 +34,7 @@ class Field:
     nullable: bool = False
     default: Default = MISSING
     personal: bool = False
+    write_only: bool = False
 
     @property
     def required(self) -> bool:
@@ -53,6 +54,8 @@ class Field:
             found = {"anyOf": [found, {"type": "null"}]}
         if self.doc:
             found["description"] = self.doc
+        if self.write_only:
+            found["writeOnly"] = True
         if self.default is not MISSING and not callable(self.default) and self.default is not None:
             found["default"] = self.default
         return found

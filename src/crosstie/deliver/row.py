@@ -11,9 +11,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from crosstie.declare import kind as kinds
 from crosstie.declare.field import Field, choice, data, integer, many, moment, text
 from crosstie.declare.row import Record
+from crosstie.declare.sealed import sealed
 from crosstie.declare.shape import Nested
 
 TABLE = "webhook_endpoints"
+SEALED = ("auth_secret", "secret", "old_secret")
 
 
 class Auth(Nested):
@@ -59,7 +61,7 @@ class WebhookEndpoint(Record):
         sa.dialects.postgresql.JSONB,
         info={"field": Field(AUTH, doc="A credential that goes along; its secret is never shown.", nullable=True)},
     )
-    auth_secret: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    auth_secret: Mapped[bytes | None] = sealed(nullable=True)
     format: Mapped[str] = choice("envelope", "cloudevents", doc="The form of the body.", default="envelope")
     ordering: Mapped[str] = choice(
         "none", "subject", doc="Whether events of one subject arrive one after the other.", default="none"
@@ -88,6 +90,6 @@ class WebhookEndpoint(Record):
     status: Mapped[str] = choice("active", "disabled", doc="Whether it hears of events.", default="active")
     disabled_reason: Mapped[str | None] = text(200, doc="Why it is disabled.", nullable=True)
     failing_since: Mapped[datetime | None] = moment(doc="Since when no attempt succeeded.", nullable=True)
-    secret: Mapped[bytes] = mapped_column(sa.LargeBinary)
-    old_secret: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    secret: Mapped[bytes] = sealed()
+    old_secret: Mapped[bytes | None] = sealed(nullable=True)
     old_until: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))

@@ -43,13 +43,13 @@ async def _rotate(unit: Unit, row: WebhookEndpoint, given: Mapping[str, Any]) ->
     """Give it a new secret; both sign until the overlap is over."""
     cipher = unit.log.cipher
     await cipher.load(unit.log.app, unit.tenant_id)
-    old = cipher.open(unit.tenant_id, row.secret, TABLE, "secret", row.id).decode()
+    kept = await cipher.unseal(unit.connection, unit.tenant_id, row.secret, TABLE, "secret", row.id)
     secret = checked(given.get("secret") or generate(row.signature))
     after = unit.update(
         row,
         {
             "secret": seal(unit, row.id, "secret", secret),
-            "old_secret": seal(unit, row.id, "old_secret", old),
+            "old_secret": seal(unit, row.id, "old_secret", kept.decode()),
             "old_until": unit.now + timedelta(seconds=given["overlap_seconds"]),
         },
     )

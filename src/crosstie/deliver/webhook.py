@@ -10,19 +10,22 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
+import structlog
 
 from crosstie.access.vault import Vault
 from crosstie.db.engine import Connection
 from crosstie.deliver import filter, health
-from crosstie.deliver.row import TABLE
+from crosstie.deliver.row import SEALED, TABLE
 from crosstie.deliver.sender import Request, Response, Sender
 from crosstie.kit import clock, text, webhook
+from crosstie.kit.crypto import Unsealable
 from crosstie.log.event import Event
 from crosstie.log.sink import Lease, Outcome, Result, Route
 
 #: an endpoint whose attempts all fail for this long is disabled, with an event
 PATIENCE = timedelta(days=5)
 MOST_WAIT = 86_400.0
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,10 @@ class Webhooks:
             " WHERE w.tenant_id = ANY ($1::uuid[])",
             list(tenants),
         )
-        return [self._route(row) for row in rows]
+        await self._vault.know(connection, [row[column] for row in rows for column in SEALED if row[column]])
+        return [self._route(row, self._target(row)) for row in rows]
 
-    def _route(self, row: asyncpg.Record) -> Route:
+    def _route(self, row: asyncpg.Record, target: Target | None) -> Route:
         limit = row["rate_limit"]
         if row["failing_since"] is None:
             self._failing.pop(row["id"], None)
@@ -87,26 +91,33 @@ class Webhooks:
             passes=filter.compiled(row["filter"]) if row["filter"] else None,
             ordered=row["ordering"] == "subject",
             open=row["status"] == "active",
-            flowing=row["status"] == "active" and row["tenant_status"] == "active",
+            flowing=target is not None and row["status"] == "active" and row["tenant_status"] == "active",
             max_in_flight=row["max_in_flight"],
             failing=row["failing_since"] is not None,
             schedule=tuple(row["retry_schedule"]) or self._terms.retry_schedule,
             rate=(limit["requests"], float(limit["seconds"])) if limit else None,
-            target=self._target(row),
+            target=target,
         )
 
-    def _target(self, row: asyncpg.Record) -> Target:
-        def opened(column: str) -> str:
-            return self._vault.open(row["tenant_id"], row[column], TABLE, column, row["id"]).decode()
-
-        credential = _credential(row["auth"], opened("auth_secret")) if row["auth"] and row["auth_secret"] else {}
+    def _target(self, row: asyncpg.Record) -> Target | None:
+        """What a send needs; None where a secret does not open, for then nothing is sent."""
+        try:
+            kept = {
+                column: self._vault.open(row["tenant_id"], row[column], TABLE, column, row["id"]).decode()
+                for column in SEALED
+                if row[column]
+            }
+        except Unsealable as error:
+            logger.error("webhook_endpoint.sealed", endpoint_id=str(row["id"]), error=str(error))
+            return None
+        credential = _credential(row["auth"], kept["auth_secret"]) if row["auth"] and "auth_secret" in kept else {}
         return Target(
             url=row["url"],
             headers={name.lower(): str(value) for name, value in row["headers"].items()} | credential,
             format=row["format"],
             timeout=float(row["timeout_seconds"]),
-            signer=webhook.signer(opened("secret")),
-            old_signer=webhook.signer(opened("old_secret")) if row["old_secret"] else None,
+            signer=webhook.signer(kept["secret"]),
+            old_signer=webhook.signer(kept["old_secret"]) if "old_secret" in kept else None,
             old_until=row["old_until"],
         )
 

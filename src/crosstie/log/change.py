@@ -116,7 +116,8 @@ async def act(unit: Unit, resource: Resource, action: Action, row: Row | None, g
     found = await action.run(unit, row, given)
     if action.scope == "write":
         after = found if isinstance(found, resource.row) else row
-        told = {name: value for name, value in given.items() if value is not None}
+        hidden = {field.name for field in action.given if field.write_only}
+        told = {name: value for name, value in given.items() if value is not None and name not in hidden}
         note(unit, resource, action.verb, row, after, told)
     return found
 

@@ -10,21 +10,22 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from crosstie.db import session
+from crosstie.db.engine import Connection
 from crosstie.db.statement import Statement
 from crosstie.errors import AlreadyRunning, Invalid, KeyReused, MoveRefused, NotFound, PreconditionFailed, Problem
 from crosstie.log.event import Actor
 from crosstie.log.refusal import Twin
+from crosstie.log.tables import answer_place
 from crosstie.log.unit import Log, Unit
 
 #: refusals that are verdicts about the state, and so part of the answer that a key stands for
 VERDICTS = (NotFound, PreconditionFailed, Invalid, MoveRefused)
-SPACE = UUID("7b0f8e0a-53d1-5c1a-9a54-3a1f0a3b6f11")
 
 FIND = (
     "SELECT current_setting('app.locked') AS locked, i.fingerprint, i.answer FROM (SELECT 1) AS one"
@@ -63,7 +64,7 @@ class Key:
             principal=actor.principal,
             digest=digest,
             fingerprint=sha256(route.encode() + b"\0" + body).digest(),
-            place=uuid5(SPACE, actor.principal + digest.hex()),
+            place=answer_place({"principal": actor.principal, "key": digest}),
         )
 
     def lock(self, tenant_id: UUID) -> int:
@@ -111,7 +112,7 @@ async def _keyed(
         async with session.transaction(connection, opening):
             (found,) = await connection.fetch(FIND, tenant_id, key.principal, key.digest)
             if found["answer"] is not None:
-                return _stored(log, tenant_id, key, found)
+                return await _stored(log, connection, tenant_id, key, found)
             if found["locked"] != "true":
                 raise AlreadyRunning(headers={"Retry-After": "1"})
             try:
@@ -134,10 +135,10 @@ async def _keep(unit: Unit, key: Key, answer: Answer) -> None:
     await unit.finish()
 
 
-def _stored(log: Log, tenant_id: UUID, key: Key, found: asyncpg.Record) -> Answer:
+async def _stored(log: Log, connection: Connection, tenant_id: UUID, key: Key, found: asyncpg.Record) -> Answer:
     if found["fingerprint"] != key.fingerprint:
         raise KeyReused()
-    plain = log.cipher.open(tenant_id, found["answer"], "idempotency", "answer", key.place)
+    plain = await log.cipher.unseal(connection, tenant_id, found["answer"], "idempotency", "answer", key.place)
     answer = msgspec.msgpack.decode(plain, type=Answer)
     answer.replayed = True
     return answer

@@ -5,13 +5,25 @@ Events, deliveries and attempts are cut by time through their UUIDv7: an id alon
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID, uuid5
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
+from crosstie.declare import sealed
 from crosstie.declare.row import Row
 
 META = Row.metadata
 MOMENT = sa.DateTime(timezone=True)
+SPACE = UUID("7b0f8e0a-53d1-5c1a-9a54-3a1f0a3b6f11")
+
+
+def answer_place(row: Mapping[str, Any]) -> UUID:
+    """The place of a stored answer, which has no id: it follows from who used which key."""
+    return uuid5(SPACE, row["principal"] + row["key"].hex())
+
 
 events = sa.Table(
     "events",
@@ -114,7 +126,7 @@ idempotency = sa.Table(
     sa.Column("principal", sa.Text, primary_key=True),
     sa.Column("key", sa.LargeBinary, primary_key=True),
     sa.Column("fingerprint", sa.LargeBinary, nullable=False),
-    sa.Column("answer", sa.LargeBinary, nullable=False),
+    sa.Column("answer", sa.LargeBinary, nullable=False, info=sealed.mark(answer_place)),
     sa.Column("made_at", MOMENT, nullable=False, server_default=sa.func.now()),
     sa.Index("ix_idempotency_made_at", "made_at"),
 )

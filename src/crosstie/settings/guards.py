@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import string
+from base64 import b64decode
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -53,9 +55,15 @@ def _loopback(host: str | None) -> bool:
         return host == "localhost" or (host or "").endswith(".localhost")
 
 
+def exposed(found: os.stat_result) -> bool:
+    """Whether others than its owner can read a file. Its group may where we are only in the group, not the owner: so
+    Kubernetes mounts secrets for a process that is not root."""
+    return found.st_mode & (0o077 if found.st_uid == os.geteuid() else 0o037) != 0
+
+
 def _readable(name: str, path: Path) -> None:
     _refuse(not path.is_file(), f"CROSSTIE_{name} names {path}, and there is no such file: put it there.")
-    _refuse(path.stat().st_mode & 0o077 != 0, f"{path} is a key and others can read it: run `chmod 600 {path}`.")
+    _refuse(exposed(path.stat()), f"{path} is a key and others can read it: run `chmod 600 {path}`.")
 
 
 def _database(s: Settings) -> None:
@@ -77,18 +85,62 @@ def _database(s: Settings) -> None:
 
 
 def _master_key(s: Settings) -> None:
+    given = [s.master_key_file is not None, bool(s.master_key_base64), bool(s.vault_url)]
     _refuse(
-        bool(s.database_url) and s.master_key_file is None,
+        sum(given) > 1,
+        "The master key has one origin: set one of CROSSTIE_MASTER_KEY_FILE, CROSSTIE_MASTER_KEY_BASE64 and"
+        " CROSSTIE_VAULT_URL.",
+    )
+    _refuse(
+        bool(s.database_url) and not any(given),
         "A database of your own needs CROSSTIE_MASTER_KEY_FILE: make one with "
         "`(umask 077; head -c 32 /dev/urandom > master.key)` and keep a copy apart from the database.",
     )
+    _refuse(
+        bool(s.former_master_key_base64) and not s.master_key_base64,
+        "CROSSTIE_FORMER_MASTER_KEY_BASE64 is the key before CROSSTIE_MASTER_KEY_BASE64: set that one, too.",
+    )
+    for name in ("MASTER_KEY_BASE64", "FORMER_MASTER_KEY_BASE64"):
+        value = getattr(s, name.lower())
+        _refuse(
+            bool(value) and not _is_key(value),
+            f"CROSSTIE_{name} must be {KEY_BYTES} bytes in base64: make one with `head -c 32 /dev/urandom | base64`.",
+        )
     path = s.master_key
-    if s.database_url or path.exists():
+    if s.key_in_file and (s.database_url or path.exists()):
         _readable("MASTER_KEY_FILE", path)
         size = path.stat().st_size
         _refuse(
             size != KEY_BYTES, f"{path} must hold exactly {KEY_BYTES} bytes and holds {size}: put the right key there."
         )
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(b64decode(text, validate=True)) == KEY_BYTES
+    except ValueError:
+        return False
+
+
+def _vault(s: Settings) -> None:
+    _refuse(
+        not s.vault_url and (s.vault_token_file is not None or s.vault_ca_file is not None or bool(s.vault_namespace)),
+        "There is a token, a namespace or a certificate for a Vault and no Vault: set CROSSTIE_VAULT_URL.",
+    )
+    if not s.vault_url:
+        return
+    url = _url("VAULT_URL", s.vault_url, ("https", "http"))
+    _refuse(
+        url.scheme == "http" and not _loopback(url.hostname),
+        "The master key would travel in the clear: set CROSSTIE_VAULT_URL to an https:// address.",
+    )
+    _refuse(url.username is not None, "CROSSTIE_VAULT_URL holds a name: a token goes into CROSSTIE_VAULT_TOKEN_FILE.")
+    _refuse(s.vault_token_file is None, "The Vault wants a token: set CROSSTIE_VAULT_TOKEN_FILE.")
+    if s.vault_token_file:
+        _readable("VAULT_TOKEN_FILE", s.vault_token_file)
+    if s.vault_ca_file:
+        path = s.vault_ca_file
+        _refuse(not path.is_file(), f"CROSSTIE_VAULT_CA_FILE names {path}, and there is no such file: put it there.")
 
 
 def _public(s: Settings) -> None:
@@ -178,6 +230,7 @@ def _store(s: Settings) -> None:
 GUARDS: tuple[Callable[[Settings], None], ...] = (
     _database,
     _master_key,
+    _vault,
     _public,
     _tls,
     _cidrs,

@@ -54,9 +54,14 @@ def show(environ: Mapping[str, str], folder: Path) -> list[Shown]:
 
 
 def mask(value: Any) -> Any:
-    """An address, or a list of them, without what authenticates: password, token, and secrets in the query."""
+    """An address, or a list of them, without what authenticates: password, token, and secrets in the query.
+
+    Nothing is shown of what is no address.
+    """
     if not isinstance(value, str):
         return [mask(item) for item in value]
+    if "://" not in value:
+        return "***" if value else ""
     hidden = re.sub(r"://(?:([\w.%-]+:)(?=.*@))?.*@", r"://\1***@", value)
     return re.sub(r"(?i)([?&][^=&]*(?:password|token|secret)[^=&]*=)[^&]*", r"\1***", hidden)
 

@@ -51,6 +51,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Path | None,
         _doc("The 32 bytes that seal all stored secrets, mode 0600; HOME/master.key with the embedded database"),
     ] = None
+    master_key_base64: Annotated[str, _doc("Those bytes in base64, instead of a file", secret=True)] = ""
+    former_master_key_base64: Annotated[
+        str, _doc("While that key is rotated: the one before it, which is still read", secret=True)
+    ] = ""
+    vault_url: Annotated[
+        str, _doc("HashiCorp Vault or OpenBao whose transit engine keeps the master key wrapped, instead of a file")
+    ] = ""
+    vault_token_file: Annotated[Path | None, _doc("Token for it, mode 0600; read anew for each use")] = None
+    vault_namespace: Annotated[str, _doc("Namespace of the engine")] = ""
+    vault_mount: Annotated[str, msgspec.Meta(min_length=1), _doc("Path at which the engine is mounted")] = "transit"
+    vault_key: Annotated[str, msgspec.Meta(min_length=1), _doc("Name of the key in that engine")] = "crosstie"
+    vault_ca_file: Annotated[Path | None, _doc("Certificates (PEM) that the Vault's own must follow from")] = None
 
     brokers: Annotated[
         tuple[str, ...],
@@ -116,6 +128,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def master_key(self) -> Path:
         """Where the master key lies; with the embedded database it is made there at the first start."""
         return self.master_key_file or self.home / "master.key"
+
+    @property
+    def key_in_file(self) -> bool:
+        """Whether the master key lies in a file: it comes neither from the environment nor from a Vault."""
+        return not (self.master_key_base64 or self.vault_url)
 
     @property
     def wildcard(self) -> bool:

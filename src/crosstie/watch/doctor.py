@@ -16,9 +16,13 @@ import asyncpg
 from alembic.script import ScriptDirectory
 from cryptography import x509
 
-from crosstie.access.vault import Vault
-from crosstie.db import migrate
+from crosstie.access.master import NIL, masters
+from crosstie.access.rotation import AGE
+from crosstie.access.vault import ROOT, Vault
+from crosstie.db import migrate, session
+from crosstie.errors import ConfigurationError
 from crosstie.settings import Settings
+from crosstie.settings.guards import exposed
 
 State = Literal["ok", "warn", "fail"]
 DISK, FILES = 1 << 30, 4096
@@ -52,12 +56,13 @@ async def examine(patient: Patient) -> AsyncIterator[Finding]:
     for name, check in CHECKS.items():
         try:
             found = await check(patient)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, LookupError) as error:
+        except FAILURES as error:
             found = ("fail", f"{type(error).__name__}: {error}", "")
         yield Finding(name, *found)
 
 
 Found = tuple[State, str, str]
+FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, LookupError, ConfigurationError)
 
 
 async def _python(patient: Patient) -> Found:
@@ -149,16 +154,20 @@ async def _clock(patient: Patient) -> Found:
 
 async def _key(patient: Patient) -> Found:
     path = patient.settings.master_key
-    if path.stat().st_mode & 0o077:
+    if patient.settings.key_in_file and exposed(path.stat()):
         return "fail", f"{path} is open to others", f"chmod 600 {path}"
-    pool = await asyncpg.create_pool(patient.app, min_size=1, max_size=1)
+    pool = await asyncpg.create_pool(patient.app, min_size=1, max_size=2)
     try:
-        vault = Vault(path.read_bytes())
+        vault = await Vault.opened(pool, masters(patient.settings))
         tenants = await pool.fetch("SELECT id FROM tenant_list() ORDER BY id LIMIT 1")
         for row in tenants:
             await vault.load(pool, row["id"])
+        async with session.of_tenant(pool, NIL) as connection:
+            age = await connection.fetchval("SELECT now() - min(wrapped_at) FROM data_keys WHERE purpose = $1", ROOT)
     finally:
         await pool.close()
+    if age > AGE:
+        return "warn", f"in use for {age.days} days", "`crosstie secrets rotate --master` makes a new one"
     return "ok", "opens the tenants' keys" if tenants else "in place", ""
 
 

@@ -150,6 +150,10 @@ async def _issuer(world: World) -> Body:
     return {"issuer": f"https://issuer.example/{next(NUMBERS)}", "audience": "crosstie", "roles": {"boss": "owner"}}
 
 
+async def _secret(world: World) -> Body:
+    return {"name": f"xero/key-{next(NUMBERS)}", "value": f"a long and secret value {next(NUMBERS)}"}
+
+
 SAMPLES: dict[str, Sample] = {
     "clients": Sample(_client, {"name": "Another", "phone": "+27 44 000 0000"}),
     "sites": Sample(_site, {"city": "Knysna", "latitude": "-34.0363"}),
@@ -164,6 +168,7 @@ SAMPLES: dict[str, Sample] = {
     "certificates": Sample(_certificate, {"type": "gas"}, {"revoke": {"reason": "Wrong"}}),
     "payments": Sample(_payment),
     "webhook-endpoints": Sample(_endpoint, {"description": "Another"}),
+    "secrets": Sample(_secret, {"description": "Another", "kind": "database"}),
     "api-keys": Sample(_key, {"name": "Another"}),
     "oauth-apps": Sample(_app, {"name": "Another"}),
     "trusted-issuers": Sample(_issuer, {"audience": "another", "default_role": "viewer"}),

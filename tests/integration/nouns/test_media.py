@@ -87,9 +87,9 @@ async def test_an_address_is_good_for_one_file_of_one_tenant_for_a_while(
     about = {"noun": "media", "id": media["id"]}
     past, later = clock.now() - timedelta(seconds=1), clock.now() + timedelta(minutes=1)
     other = await stage.tenant()
-    over = signed.make(stage.vault(), signed.FILES, tenant.id, about, past)
-    wrong = signed.make(stage.vault(), "quote-links", tenant.id, about, later)
-    foreign = signed.make(stage.vault(), signed.FILES, other.id, about, later)
+    over = signed.make(await stage.vault(), signed.FILES, tenant.id, about, past)
+    wrong = signed.make(await stage.vault(), "quote-links", tenant.id, about, later)
+    foreign = signed.make(await stage.vault(), signed.FILES, other.id, about, later)
     async with calling(stage.url) as anyone, other.client() as stranger:
         for bad in (over, wrong, token[:-4] + "AAAA", "x"):
             refused = await anyone.get(f"/media/{bad}")

@@ -149,10 +149,10 @@ async def test_a_link_ends(
     assert (await client.post(f"/api/v1/quotes/{quote['id']}/link", json={"expires_in": 1})).status_code == 422
 
     about = {"quote": quote["id"], "version": 1}
-    over = signed.make(stage.vault(), "quote-links", tenant.id, about, clock.now() - timedelta(seconds=1))
-    other = signed.make(stage.vault(), "bytes", tenant.id, about, clock.now() + timedelta(hours=1))
+    over = signed.make(await stage.vault(), "quote-links", tenant.id, about, clock.now() - timedelta(seconds=1))
+    other = signed.make(await stage.vault(), "bytes", tenant.id, about, clock.now() + timedelta(hours=1))
     foreign = signed.make(
-        stage.vault(), "quote-links", (await stage.tenant()).id, about, clock.now() + timedelta(hours=1)
+        await stage.vault(), "quote-links", (await stage.tenant()).id, about, clock.now() + timedelta(hours=1)
     )
     for token in (over, other, foreign):
         assert (await client.get(f"/api/v1/quote-links/{token}")).status_code == 403

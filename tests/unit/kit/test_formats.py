@@ -36,8 +36,8 @@ def raw(name: str) -> bytes:
     return bytes.fromhex(EXAMPLE[name].replace("-", ""))
 
 
-def hkdf(label: str) -> bytes:
-    return HKDF(SHA256(), 32, None, label.encode()).derive(raw("master key"))
+def hkdf(label: str, key: str = "master key") -> bytes:
+    return HKDF(SHA256(), 32, None, label.encode()).derive(raw(key))
 
 
 def place(name: str) -> Place:
@@ -46,7 +46,7 @@ def place(name: str) -> Place:
 
 
 def test_the_example_has_every_value() -> None:
-    assert len(EXAMPLE) == 19
+    assert len(EXAMPLE) == 20
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_keys_of_the_example() -> None:
     name[8] = name[8] & 0x3F | 0x80
     assert raw("master id") == name
     assert raw("sub-key wrap") == hkdf("wrap")
-    assert raw("pepper") == hkdf("api-keys")
+    assert raw("pepper") == hkdf("api-keys", "root key")
 
 
 def test_api_key_of_the_example() -> None:

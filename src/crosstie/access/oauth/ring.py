@@ -98,10 +98,6 @@ class Ring:
 
     async def rotate(self, signs_from: datetime, *, only_if_due: bool = False) -> None:
         """Make the next key, to sign from a moment on, and forget those that nobody needs any more."""
-        async with session.of_tenant(self._pool, NOBODY) as connection:
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
-            if not await connection.fetchval("SELECT EXISTS (SELECT FROM data_keys)"):
-                await self._vault.add_key(connection, NOBODY)
         await self._vault.load(self._pool, NOBODY)
         made = await asyncio.to_thread(_made, self._algorithm)
         async with session.of_tenant(self._pool, NOBODY) as connection:
@@ -123,6 +119,7 @@ class Ring:
         await self._vault.load(self._pool, NOBODY)
         async with session.of_tenant(self._pool, NOBODY) as connection:
             rows = await connection.fetch(KEYS)
+            await self._vault.know(connection, [row["private"] for row in rows])
         self._keys = {str(row["id"]): self._keys.get(str(row["id"])) or self._opened(row) for row in rows}
 
     def _opened(self, row: asyncpg.Record) -> Signing:

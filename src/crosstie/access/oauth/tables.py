@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from crosstie.declare import sealed
 from crosstie.declare.row import Row
 
 
@@ -27,7 +28,7 @@ signing_keys = sa.Table(
     *_key(),
     sa.Column("algorithm", sa.Text, nullable=False),
     sa.Column("public", JSONB, nullable=False, comment="The public key as a JWK."),
-    sa.Column("private", sa.LargeBinary, nullable=False, comment="The private key as a JWK, sealed."),
+    sa.Column("private", sa.LargeBinary, nullable=False, info=sealed.mark(), comment="The private key as a JWK."),
     _moment("signs_from"),
 )
 codes = sa.Table(
