@@ -19,6 +19,7 @@ from crosstie.api.cors import Cors
 from crosstie.api.heads import Call, Heads, written
 from crosstie.api.operation import Handler
 from crosstie.api.ways import Ways
+from crosstie.db.engine import AWAY
 from crosstie.errors import BadRequest, Internal, Invalid, NotFound, Problem, Unavailable
 from crosstie.kit import ids, json
 from crosstie.log.event import ORIGIN, Origin
@@ -74,7 +75,9 @@ class Edge:
             await self._ways.find(scope["path"])(scope, receive, noted)
         except Exception as error:  # the last place where an error can become an answer
             problem = drawn(error)
-            if problem.status >= 500:
+            if isinstance(problem, Unavailable):  # it says why, and comes by the hundred while a database restarts
+                logger.warning("request.unavailable", request_id=request_id, path=scope["path"], error=repr(error))
+            elif problem.status >= 500:
                 logger.error("request.failed", request_id=request_id, path=scope["path"], exc_info=error)
             if not state["status"]:
                 await respond(refusal(problem, self._docs, request_id), scope, noted)
@@ -95,32 +98,9 @@ def drawn(error: Exception) -> Problem:
         return NotFound("There is nothing at this address.")
     if isinstance(error, asyncpg.DataError):
         return Invalid("A value cannot be stored.")
-    if _database_is_away(error):
+    if isinstance(error, (*AWAY, asyncpg.TransactionRollbackError)):
         return Unavailable("The database cannot answer right now; try again.", headers={"Retry-After": "2"})
     return Internal("Something went wrong on our side; the request id finds it in the log.")
-
-
-def _database_is_away(error: Exception) -> bool:
-    # asyncpg's connection errors and those of the operating system below it
-    origin = type(error).__module__
-    return isinstance(error, ConnectionError | TimeoutError) or (
-        origin.startswith("asyncpg")
-        and type(error).__name__
-        in {
-            "CannotConnectNowError",
-            "ConnectionDoesNotExistError",
-            "ConnectionFailureError",
-            "AdminShutdownError",
-            "CrashShutdownError",
-            "InterfaceError",
-            "TooManyConnectionsError",
-            "PostgresConnectionError",
-            "QueryCanceledError",
-            "LockNotAvailableError",
-            "DeadlockDetectedError",
-            "SerializationError",
-        }
-    )
 
 
 def refusal(problem: Problem, docs: str, request_id: str) -> Answer:

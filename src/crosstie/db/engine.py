@@ -11,6 +11,17 @@ import msgspec
 from crosstie.kit import json
 
 Connection = asyncpg.pool.PoolConnectionProxy | asyncpg.Connection
+#: what a database says that stops, starts, fails over, has no room or is held by somebody else, and what its wire says
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+    ConnectionError,
+    TimeoutError,
+)
 #: whoever waits longer for a lock than this gets an error, and asks again
 LOCK_TIMEOUT = "10s"
 

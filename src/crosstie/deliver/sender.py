@@ -83,7 +83,9 @@ class Response:
     @property
     def retry_after(self) -> float | None:
         """Seconds that the receiver asks to be left alone from now on (RFC 9110 §10.2.3), if it says so readably."""
-        value = self.headers.get("retry-after", "")
+        value = self.headers.get("retry-after")
+        if value is None:
+            return None
         if value.isascii() and value.isdigit():
             return float(value[:9])
         try:

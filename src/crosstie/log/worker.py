@@ -17,7 +17,7 @@ import asyncpg
 import structlog
 
 from crosstie.db import session
-from crosstie.db.engine import Connection
+from crosstie.db.engine import AWAY, Connection
 from crosstie.kit import clock, ids, retry
 from crosstie.log import rate
 from crosstie.log.append import QUERIES
@@ -40,15 +40,6 @@ PROBES = 4
 #: seconds before another try, where this machine was out of sockets or memory
 OVERLOADED = 5.0
 JITTER = Random()  # noqa: S311  # spreads retries, guards nothing
-
-#: what a database says that stops, starts, fails over, has no room or is held by somebody else
-AWAY = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.ReadOnlySQLTransactionError,
-)
 
 logger = structlog.get_logger()
 
@@ -314,7 +305,7 @@ class Worker:
             try:
                 async with session.of_tenants(self._pool, tenants, session.BY_KEY) as connection:
                     return await write(connection, results, self.id, self._routes.sinks, self._epoch)
-            except (*AWAY, asyncpg.InterfaceError, OSError):
+            except (*AWAY, OSError):
                 await asyncio.sleep(0.5)
             except (asyncpg.DataError, asyncpg.UntranslatableCharacterError, asyncpg.DeadlockDetectedError):
                 if len(results) == 1:
