@@ -664,6 +664,7 @@ def upgrade() -> None:
         info={"reach": "batch", "batch": "SELECT"},
     )
     op.create_index("ix_tenants_created_at", "tenants", ["tenant_id", "created_at", "id"], unique=False)
+    op.create_index("ix_tenants_slug", "tenants", ["tenant_id", "slug", "created_at", "id"], unique=False)
     op.create_index("uq_tenants_slug", "tenants", ["slug"], unique=True)
     op.create_table(
         "throttles",

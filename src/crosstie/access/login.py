@@ -7,20 +7,25 @@ from uuid import UUID
 import asyncpg
 
 from crosstie.access import audit, password, throttle
-from crosstie.access.session import Session, Sessions, SignedIn, person
+from crosstie.access.session import Sessions, SignedIn, person
 from crosstie.access.throttle import Limit
 from crosstie.errors import Unauthorized
 from crosstie.log.event import NOBODY, Actor
-from crosstie.log.unit import Unit
 
 #: tries, seconds: for one account from one address; for one account from anywhere; from one address for any account
 HERE, ANYWHERE, FROM = (10, 900), (100, 3600), (300, 900)
 
 
 async def by_password(
-    sessions: Sessions, email: str, secret: str, tenant: str, ip: str | None, agent: str | None
+    sessions: Sessions,
+    email: str,
+    secret: str,
+    tenant: str,
+    ip: str | None,
+    agent: str | None,
+    before: SignedIn | None = None,
 ) -> str:
-    """The cookie of a new sign-in.
+    """The cookie of a sign-in: a new one, or the one before where the same person proves again who he is.
 
     `tenant` is a slug, or empty where the address has a password in one tenant only. Raises Unauthorized where address,
     tenant or password are wrong or may not act, and TooManyRequests; neither says whether the address is known.
@@ -37,7 +42,7 @@ async def by_password(
     if not await password.fits(kept, secret) or row is None:
         await _refused(pool, row)
         raise Unauthorized(REFUSED)
-    token = await _started(sessions, row["tenant_id"], row["id"], ip, agent)
+    token = await _started(sessions, row["tenant_id"], row["id"], ip, agent, before)
     if token is None:
         await _refused(pool, row)
         raise Unauthorized(REFUSED)
@@ -45,12 +50,16 @@ async def by_password(
     return token
 
 
-async def _started(sessions: Sessions, tenant_id: UUID, user_id: UUID, ip: str | None, agent: str | None) -> str | None:
-    """A new sign-in, or None where the user may not act or an issuer elsewhere keeps his identity."""
+async def _started(
+    sessions: Sessions, tenant_id: UUID, user_id: UUID, ip: str | None, agent: str | None, before: SignedIn | None
+) -> str | None:
+    """The cookie, or None where the user may not act or an issuer elsewhere keeps his identity."""
     async with sessions.log.unit(tenant_id, Actor("user", str(user_id))) as unit:
         whose = await person(unit.connection, tenant_id, user_id)
         if whose is None or not whose.active or not whose.local:
             return None
+        if before is not None and before.user_id == user_id:
+            return await sessions.renew(unit, before.id, ("password",))
         return await sessions.start(unit, user_id, ("password",), ip, agent)
 
 
@@ -61,13 +70,3 @@ async def _refused(pool: asyncpg.Pool, row: asyncpg.Record | None) -> None:
 
 
 REFUSED = "E-mail address, password or firm are not right."
-
-
-async def again(
-    sessions: Sessions, unit: Unit, before: SignedIn, method: str, ip: str | None, agent: str | None
-) -> str:
-    """The cookie of a sign-in that takes another one's place, with a further method: rights rise, secrets change."""
-    row = await unit.get(Session, before.id, lock=True)
-    token = await sessions.start(unit, before.user_id, (*before.methods, method), ip, agent)
-    unit.update(row, {"ended_at": unit.now})
-    return token

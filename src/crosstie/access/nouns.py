@@ -12,7 +12,7 @@ from crosstie.access.outlet import OUTLETS
 from crosstie.access.role import ROLES
 from crosstie.access.seal import audit_heads
 from crosstie.access.secret import SECRETS
-from crosstie.access.session import SESSIONS
+from crosstie.access.session import RENEWED, SESSIONS
 from crosstie.access.tenant import TENANTS
 from crosstie.access.throttle import throttles
 from crosstie.access.user import EVENTS, USERS
@@ -25,5 +25,5 @@ MODULE = Module(
     "Tenants, their people and their credentials.",
     resources=(TENANTS, ROLES, OUTLETS, USERS, SESSIONS, API_KEYS, SECRETS, OAUTH_APPS, TRUSTED_ISSUERS, AUDIT_ENTRIES),
     tables=(data_keys, quotas, throttles, *OAUTH, audit_pending, audit_heads),
-    events=EVENTS,
+    events=(*EVENTS, RENEWED),
 )

@@ -17,6 +17,7 @@ from crosstie.access.role import PRIVILEGED, scopes_of
 from crosstie.db import session
 from crosstie.db.engine import Connection
 from crosstie.declare import kind as kinds
+from crosstie.declare.catalogue import noun_event
 from crosstie.declare.field import many, moment, ref, text
 from crosstie.declare.resource import READ_ONLY, Action, Events, Resource
 from crosstie.declare.row import Record
@@ -80,6 +81,8 @@ SESSIONS = Resource(
     events=Events(created="session.started", updated=None, deleted=None),
     actions=(Action("end", _end, "A sign-in was ended.", events=("session.ended",)),),
 )
+
+RENEWED = noun_event(SESSIONS, "session.renewed", "Somebody proved again who he is, or in a further way.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +236,20 @@ class Sessions:
             "hash": self._digest(token),
         }
         change.note(unit, SESSIONS, "create", None, await change.create(unit, SESSIONS, values))
+        return token
+
+    async def renew(self, unit: Unit, id: UUID, methods: tuple[str, ...]) -> str:
+        """The same sign-in after another proof: the cookie's new secret. What was opened with it stays open."""
+        row = await unit.get(Session, id, lock=True)
+        token = ids.token(PREFIX)
+        values = {
+            "methods": list(methods),
+            "authenticated_at": unit.now,
+            "seen_at": unit.now,
+            "expires_at": unit.now + self.longest,
+            "hash": self._digest(token),
+        }
+        change.tell(unit, SESSIONS, "session.renewed", unit.update(row, values))
         return token
 
     async def end(self, token: str | None) -> None:

@@ -90,6 +90,7 @@ TENANTS = Resource(
         Tenant.identity_issuer,
     ),
     verbs=frozenset(("list", "retrieve", "update")),
+    filter=(Tenant.slug,),
     events=Events(created=None, deleted=None),
     rule=_rule,
 )

@@ -153,7 +153,7 @@ async def _unbound(unit: Unit, row: User, given: Mapping[str, Any]) -> None:
     await unit.flush()
 
 
-async def _invite(unit: Unit, row: User, given: Mapping[str, Any]) -> dict[str, Any]:
+async def invite(unit: Unit, row: User, given: Mapping[str, Any]) -> dict[str, Any]:
     """A link to set a password: the newest alone works, once."""
     await _guarded(unit, row, given)
     now = unit.now.replace(microsecond=0)
@@ -186,7 +186,7 @@ def signed_out(unit: Unit, row: User) -> None:
     change.tell(unit, USERS, "user.signed_out", row)
 
 
-async def _reset_factor(unit: Unit, row: User, given: Mapping[str, Any]) -> User:
+async def reset_factor(unit: Unit, row: User, given: Mapping[str, Any]) -> User:
     """The second factor is forgotten: the phone is lost."""
     await _guarded(unit, row, given)
     after = unit.update(row, NO_FACTOR)
@@ -229,7 +229,7 @@ USERS = Resource(
     actions=(
         Action(
             "invite",
-            _invite,
+            invite,
             "A link to set a password was made for the user.",
             answer=(
                 Field(kinds.Text(2000, format="uri"), name="url", doc="Where the password is set; shown this once."),
@@ -238,7 +238,7 @@ USERS = Resource(
             events=("user.invited",),
         ),
         Action("sign-out", _sign_out, "All sign-ins of the user were ended.", events=("user.signed_out",)),
-        Action("reset-factor", _reset_factor, "The user's second factor was forgotten.", events=("user.factor_reset",)),
+        Action("reset-factor", reset_factor, "The user's second factor was forgotten.", events=("user.factor_reset",)),
     ),
 )
 
@@ -277,6 +277,15 @@ async def set_password(unit: Unit, row: User, secret: str) -> User:
     unit.write(END, [unit.tenant_id, row.id, unit.now])
     change.tell(unit, USERS, "user.password_set", after)
     return after
+
+
+async def of(unit: Unit, email: str) -> User:
+    """The user with this address, locked. Raises NotFound."""
+    await unit.flush()
+    id = await unit.connection.fetchval("SELECT id FROM users WHERE email = $1", email.lower())
+    if id is None:
+        raise NotFound(f"There is no user {email}.")
+    return await unit.get(User, id, lock=True)
 
 
 async def make(unit: Unit, *, email: str, role: str, name: str | None = None, secret: str | None = None) -> User:

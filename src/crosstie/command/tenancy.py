@@ -9,12 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from crosstie.access import tenant as made
+from crosstie.access import user as people
 from crosstie.access.role import BUILT_IN
 from crosstie.access.user import USERS
 from crosstie.app import Process
 from crosstie.command import operate, out
 from crosstie.command.out import Output
 from crosstie.db import session
+from crosstie.log.event import OPERATOR
 
 tenants = out.group("Tenants: the firms that this installation serves.")
 users = out.group("Users of a tenant.")
@@ -132,6 +134,33 @@ def list_users(tenant: Tenant, output: Output = None) -> None:
             return [dict(row) for row in await connection.fetch(f"SELECT {columns} FROM users ORDER BY id")]  # noqa: S608  # names of declared fields
 
     out.many(operate.on_database(work), output)
+
+
+@users.command("invite")
+def invite(
+    tenant: Tenant,
+    email: Annotated[str, typer.Option(help="E-mail address of the user.")],
+    forget_factor: Annotated[
+        bool, typer.Option("--forget-factor", help="The phone is lost: ask for a new one.")
+    ] = False,
+    output: Output = None,
+) -> None:
+    """Make a link with which a user sets a password: for whoever can sign in no more.
+
+    crosstie users invite --tenant acme --email thandi@acme.example
+
+    crosstie users invite --tenant acme --email thandi@acme.example --forget-factor
+    """
+
+    async def work(process: Process) -> dict[str, Any]:
+        found = await operate.tenant(process, tenant)
+        async with process.log.unit(found["id"], OPERATOR) as unit:
+            user = await people.of(unit, email)
+            if forget_factor:
+                user = await people.reset_factor(unit, user, {})
+            return await people.invite(unit, user, {})
+
+    out.one(operate.on_database(work), output)
 
 
 @keys.command("create")

@@ -32,6 +32,24 @@ async def test_in_and_out(stage: Stage) -> None:
     assert session["methods"] == ["password"]
 
 
+async def test_another_proof_renews_the_same_sign_in(stage: Stage) -> None:
+    tenant = await firm(stage)
+    email, other = await join(stage, tenant, "technician"), await join(stage, tenant, "viewer")
+    async with Browser(stage) as browser, tenant.client() as client:
+        await browser.log_in(email)
+        first = browser.client.cookies["crosstie-session"]
+        assert (await browser.log_in(email, "wrong", again="1")).status_code == 401
+        assert browser.client.cookies["crosstie-session"] == first
+        assert (await browser.log_in(email, again="1", next="/there")).headers["location"] == "/there"
+        assert browser.client.cookies["crosstie-session"] != first
+        (session,) = (await client.get("/api/v1/sessions")).json()["data"]
+        assert session["authenticated_at"] > session["created_at"]
+        # somebody else at the same browser: the first one's sign-in ends
+        await browser.log_in(other, again="1")
+        both = (await client.get("/api/v1/sessions")).json()["data"]
+        assert [each["ended_at"] is None for each in both] == [True, False]
+
+
 async def test_whoever_is_refused_gets_one_answer(stage: Stage) -> None:
     tenant, other = await firm(stage), await firm(stage)
     email = await join(stage, tenant, "technician")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -54,6 +55,10 @@ def test_users_are_made_and_listed_without_their_hashes(command: Command, tenant
     (listed,) = command("users", "list", "--tenant", tenant.slug).many
     assert listed["email"] == "thandi@acme.example"
     assert "password" not in str(listed)
+    words = ("--tenant", tenant.slug, "--email", "thandi@acme.example", "--forget-factor")
+    link = command("users", "invite", *words).one["url"]
+    assert httpx2.get(link.replace(urlsplit(link).netloc, urlsplit(tenant.url).netloc)).status_code == 200
+    assert command("users", "invite", "--tenant", tenant.slug, "--email", "nobody@acme.example").code == failing.MISSING
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ class Consent:
         # once is enough: the question that is come back to asks for no further sign-in
         sent = dict(question.sent) | {"prompt": " ".join(sorted(question.prompts - {"login"}))}
         sent.pop("max_age", None)
-        there = address("/login", {"next": address(PATH, sent), "tenant": question.client.slug})
+        there = address("/login", {"next": address(PATH, sent), "tenant": question.client.slug, "again": "1"})
         response = RedirectResponse(there, 303)
         self.door.cookies.keep(response, None)
         return response

@@ -31,9 +31,9 @@ class Door:
         return await self.sessions.current(self.cookies.session(request))
 
     async def show_login(self, request: Request) -> Response:
-        """The form; whoever is signed in already goes on."""
+        """The form; whoever is signed in already goes on, unless `again` asks for another proof."""
         found = await self.sessions.found(self.cookies.session(request))
-        if found is not None:
+        if found is not None and "again" not in request.query_params:
             return onwards(request, found, asked(request))
         return self._login(request, None, {})
 
@@ -45,11 +45,13 @@ class Door:
             names = ("email", "password", "tenant")
             email, password, tenant = (sent.get(name, "") for name in names)
             ip, agent = self.caller(request), request.headers.get("user-agent")
-            token = await login.by_password(self.sessions, email, password, tenant, ip, agent)
+            before = await self.sessions.found(self.cookies.session(request))
+            token = await login.by_password(self.sessions, email, password, tenant, ip, agent, before)
         except (Unauthorized, TooManyRequests, Forbidden) as problem:
             return self._login(request, problem, sent)
-        await self.sessions.end(self.cookies.session(request))
         found = await self.sessions.found(token)
+        if before is not None and (found is None or found.id != before.id):
+            await self.sessions.end(self.cookies.session(request))
         if found is None:
             return self._login(request, Unauthorized(), sent)
         response = onwards(request, found, local(sent.get("next")))
@@ -65,7 +67,7 @@ class Door:
             "login",
             problem.status if problem else 200,
             problem=worded(request, problem),
-            action=address("/login", {"lang": query.get("lang", "")}),
+            action=address("/login", {"lang": query.get("lang", ""), "again": query.get("again", "")[:1]}),
             next=next,
             email=sent.get("email", ""),
             tenant=sent.get("tenant", query.get("tenant", "")[:63]),

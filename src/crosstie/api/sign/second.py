@@ -8,7 +8,7 @@ import segno
 from starlette.requests import Request
 from starlette.responses import Response
 
-from crosstie.access import factor, login
+from crosstie.access import factor
 from crosstie.access.session import SignedIn
 from crosstie.api.sign.door import Door, asked, onwards, worded
 from crosstie.api.sign.draw import page
@@ -38,19 +38,18 @@ class Second:
             next = local(sent.get("next"))
             if found is None or found.lacks != "code":
                 return self._elsewhere(request, found, next)
-            token = await self._prove(request, found, sent.get("code", ""))
+            token = await self._prove(found, sent.get("code", ""))
         except (Forbidden, TooManyRequests) as problem:
             return self._code(request, problem, asked(request))
         return self._on(onto(next), token)
 
-    async def _prove(self, request: Request, found: SignedIn, code: str) -> str:
+    async def _prove(self, found: SignedIn, code: str) -> str:
         """The cookie after a right code. Raises Forbidden, TooManyRequests."""
         await factor.count(self.log.app, self.log.cipher.pepper, found.user_id)
         await self.log.cipher.load(self.log.app, found.tenant_id)
         async with self.log.unit(found.tenant_id, found.person.actor) as unit:
             method = await factor.prove(unit, found.user_id, code)
-            ip, agent = self.door.caller(request), request.headers.get("user-agent")
-            token = await login.again(self.door.sessions, unit, found, method, ip, agent)
+            token = await self.door.sessions.renew(unit, found.id, (*found.methods, method))
         await factor.right(self.log, found.user_id)
         return token
 
@@ -70,7 +69,7 @@ class Second:
         sent: dict[str, str] = {}
         try:
             sent = await self.door.cookies.sent(request)
-            codes, token = await self._add(request, found, sent.get("offer", ""), sent.get("code", ""))
+            codes, token = await self._add(found, sent.get("offer", ""), sent.get("code", ""))
         except (Forbidden, TooManyRequests) as problem:
             offer = sent.get("offer", "")
             if not sent or isinstance(problem, LinkExpired):
@@ -78,14 +77,13 @@ class Second:
             return self._factor(request, found, offer, problem, local(sent.get("next") or asked(request)))
         return self._on(page(request, self.door.cookies, "codes", codes=codes, next=local(sent.get("next"))), token)
 
-    async def _add(self, request: Request, found: SignedIn, offer: str, code: str) -> tuple[list[str], str]:
+    async def _add(self, found: SignedIn, offer: str, code: str) -> tuple[list[str], str]:
         seed = factor.offered(self.log.cipher, offer, found.user_id)
         await factor.count(self.log.app, self.log.cipher.pepper, found.user_id)
         await self.log.cipher.load(self.log.app, found.tenant_id)
         async with self.log.unit(found.tenant_id, found.person.actor) as unit:
             codes = await factor.add(unit, found.user_id, seed, code)
-            ip, agent = self.door.caller(request), request.headers.get("user-agent")
-            token = await login.again(self.door.sessions, unit, found, "totp", ip, agent)
+            token = await self.door.sessions.renew(unit, found.id, (*found.methods, "totp"))
         await factor.right(self.log, found.user_id)
         return codes, token
 
