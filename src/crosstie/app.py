@@ -29,6 +29,7 @@ from crosstie.access.oauth.own import Own
 from crosstie.access.oauth.ring import Ring
 from crosstie.access.rotation import Rotation
 from crosstie.access.seal import Sealer
+from crosstie.access.sync import AuthService
 from crosstie.access.token import Tokens
 from crosstie.access.vault import Vault
 from crosstie.api import server
@@ -49,6 +50,7 @@ from crosstie.log.herald import Herald
 from crosstie.log.ingest import Ingest
 from crosstie.log.loose import Broom
 from crosstie.log.operation import Chores
+from crosstie.log.reaction import Reactions
 from crosstie.log.replay import Replays
 from crosstie.log.retention import Keeper
 from crosstie.log.route import Routes
@@ -122,6 +124,8 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         replays = Replays(routes)
         chores = Chores(made, {"replay": replays.replay, "recover": replays.recover, "drop": replays.drop})
         made.stir = chores.wake
+        service = AuthService(settings.auth_issuer, settings.auth_audience)
+        routes.add(Reactions(made, (*declared.reactions, *service.reactions), settings.retry_schedule))
         metrics = Metrics(made, ingest, dispatcher)
         if worker:
             worker.observe = metrics.attempted

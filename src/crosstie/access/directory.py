@@ -68,12 +68,17 @@ async def user(unit: Unit, person: Person, *, adopt: bool = False) -> tuple[User
     found = await unit.fetch(FIND, issuer=person.issuer, subject=person.subject, email=email)
     if not found:
         namesake = await unit.fetch(NAMESAKE, email=email)
-        if namesake and not (adopt and namesake[0]["issuer"] is None):
+        if namesake and not _his(namesake[0]["issuer"], person, adopt=adopt):
             raise Conflict(f"Another user has the address {email}: only an administrator can tell which one it is.")
         found = namesake
     if not found:
         return await _made(unit, person, email), True
     return await _updated(unit, User.view(found[0]), person, email), False
+
+
+def _his(issuer: str | None, person: Person, *, adopt: bool) -> bool:
+    """Whether the user with a person's address can be that person."""
+    return adopt and (issuer is None or (issuer == person.issuer and person.subject is None))
 
 
 async def _made(unit: Unit, person: Person, email: str) -> User:

@@ -21,11 +21,12 @@ from crosstie.access import user as users
 from crosstie.access.jwks import KeySets, NoKeys, Source
 from crosstie.access.jwt import BadToken, Token
 from crosstie.access.role import scopes_of
+from crosstie.access.scope import RESERVED
 from crosstie.access.token import KNOWN, TTL, Grant
 from crosstie.access.user import User
 from crosstie.db.statement import Statement
 from crosstie.errors import Conflict, Forbidden, Invalid, Unavailable
-from crosstie.kit import clock
+from crosstie.kit import clock, ids
 from crosstie.log.event import Actor
 from crosstie.log.unit import Log, Unit
 
@@ -174,7 +175,10 @@ def _registration(issuer: str, row: asyncpg.Record) -> Registration:
 def _names(claims: Mapping[str, Any], trusted: Registration) -> bool:
     """Whether the claim that names the tenant, where one does, names this one."""
     path = trusted.claims["tenant"]
-    return path is None or claim(claims, path) in (str(trusted.tenant_id), trusted.slug)
+    if path is None:
+        return True
+    named = claim(claims, path)
+    return isinstance(named, str) and (named == trusted.slug or ids.stable(named) == trusted.tenant_id)
 
 
 def claim(claims: Mapping[str, Any], path: str) -> Any:
@@ -204,7 +208,7 @@ def _narrowed(scopes: frozenset[str], claimed: list[str], trusted: Registration)
     if claimed and scopes and "*" not in scopes:
         scopes &= frozenset(claimed)
     elif claimed:
-        scopes = frozenset(claimed)
+        scopes = frozenset(claimed) - RESERVED.keys()
     if "*" in trusted.scopes:
         return scopes
     return trusted.scopes if "*" in scopes else scopes & trusted.scopes

@@ -43,7 +43,7 @@ class ApiKey(Record):
 
 async def _rule(unit: Unit, before: ApiKey | None, values: dict[str, Any]) -> None:
     if "scopes" in values:
-        scope.known(values["scopes"], unit.log.catalogue.scopes)
+        scope.known(values["scopes"], scope.grantable(unit.actor, unit.log.catalogue.scopes))
         scope.within(unit.actor, values["scopes"])
     for number, network in enumerate(values.get("ips") or ()):
         try:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from crosstie.errors import Fault, InsufficientScope, Invalid
-from crosstie.log.event import Actor
+from crosstie.log.event import DIRECTORY, Actor
+
+#: scopes that reach beyond a tenant: no `*` holds them, and the operator alone gives them
+RESERVED = {DIRECTORY: "Tell of the tenants and people of an outside auth service, for every tenant."}
 
 
 def require(actor: Actor, scope: str) -> None:
@@ -19,6 +22,11 @@ def known(scopes: Iterable[str], catalogue: Mapping[str, str], pointer: str = "/
     wrong = [s for s in scopes if s != "*" and s not in catalogue]
     if wrong:
         raise Invalid("A scope does not exist.", errors=[Fault(pointer, "scope", f"there is no scope {wrong[0]}")])
+
+
+def grantable(actor: Actor, catalogue: Mapping[str, str]) -> Mapping[str, str]:
+    """The scopes that a key may have where this actor makes it."""
+    return {**catalogue, **RESERVED} if actor.type == "operator" else catalogue
 
 
 def within(actor: Actor, scopes: Iterable[str]) -> None:

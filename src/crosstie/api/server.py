@@ -16,7 +16,7 @@ from crosstie.access.oauth.end import Ends
 from crosstie.access.oauth.flow import Flows
 from crosstie.access.session import Sessions
 from crosstie.access.token import Grant, Tokens
-from crosstie.api import asyncapi, derive, download, events, link, manual, openapi, plain
+from crosstie.api import asyncapi, derive, directory, download, events, link, manual, openapi, plain
 from crosstie.api.cors import Cors
 from crosstie.api.edge import Edge, Endpoint
 from crosstie.api.entry import Api
@@ -83,6 +83,7 @@ def operations(parts: Parts) -> list[Operation]:
     return [
         *events.operations(events.Events(api, parts.ingest, parts.registry)),
         *derive.nouns(api.log.catalogue, api),
+        *directory.operations(api),
         *link.operations(api),
         *download.operations(api, parts.uploads),
         *plain.operations(parts.figures, parts.documents),

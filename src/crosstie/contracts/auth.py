@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crosstie.contracts.fact import fact, id, many, words
 from crosstie.declare.module import Module
+from crosstie.log.event import DIRECTORY
 
 _TENANT = (
     id("tenant_id", required=True), words("name", "Savanna Traders"), words("slug", "savanna-traders"),
@@ -16,9 +17,17 @@ _USER = (
 _PERSONAL = ("email", "full_name")
 
 EVENTS = (
-    fact("auth.tenant.created", "A tenant was made in the auth service.", *_TENANT, subject="auth_tenant"),
-    fact("auth.tenant.updated", "A tenant changed in the auth service.", *_TENANT, subject="auth_tenant"),
-    fact("auth.user.created", "A user was made.", *_USER, subject="auth_user", personal=_PERSONAL),
-    fact("auth.user.updated", "A user changed.", *_USER, subject="auth_user", personal=_PERSONAL),
+    fact(
+        "auth.tenant.created",
+        "A tenant was made in the auth service.",
+        *_TENANT,
+        subject="auth_tenant",
+        scope=DIRECTORY,
+    ),
+    fact(
+        "auth.tenant.updated", "A tenant changed in the auth service.", *_TENANT, subject="auth_tenant", scope=DIRECTORY
+    ),
+    fact("auth.user.created", "A user was made.", *_USER, subject="auth_user", personal=_PERSONAL, scope="users:write"),
+    fact("auth.user.updated", "A user changed.", *_USER, subject="auth_user", personal=_PERSONAL, scope="users:write"),
 )
 MODULE = Module("contracts.auth", "Events of the auth service.", events=EVENTS)

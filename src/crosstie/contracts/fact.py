@@ -70,7 +70,13 @@ def many(name: str, example: Any) -> Part:
 
 
 def fact(
-    name: str, summary: str, *parts: Part, direction: Direction = "in", subject: str, personal: tuple[str, ...] = ()
+    name: str,
+    summary: str,
+    *parts: Part,
+    direction: Direction = "in",
+    subject: str,
+    personal: tuple[str, ...] = (),
+    scope: str | None = None,
 ) -> EventType:
     """An event type that outside services send. Its subject is named by the first of its fields."""
     schema: dict[str, Any] = {"type": "object", "properties": {part.name: part.schema for part in parts}}
@@ -85,4 +91,5 @@ def fact(
         subject_field=parts[0].name,
         personal=personal,
         open=True,
+        scope=scope,
     )

@@ -26,3 +26,5 @@ class EventType:
     deprecated: bool = False
     #: outside parties may send it (POST /api/v1/events)
     open: bool = field(default=False)
+    #: what the sender must be allowed beside: the directory may name any tenant, others speak of their own
+    scope: str | None = None

@@ -4,7 +4,7 @@ import re
 import secrets
 from binascii import crc32
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import uuid_utils
 from uuid_utils import compat
@@ -38,6 +38,17 @@ def parse(text: str) -> UUID:
     if _CANONICAL.fullmatch(text) is None:
         raise ValueError("not a UUID of the form 01890a5d-ac96-774b-bcce-b302099a8057")
     return UUID(text)
+
+
+_NAMES = UUID("6f1d5c1e-7d0b-5b0e-9a53-0c5d2f6b7a11")
+
+
+def stable(name: str) -> UUID:
+    """The id of a thing that another system names: that name where it is a UUID, else one that is always the same."""
+    try:
+        return parse(name)
+    except ValueError:
+        return uuid5(_NAMES, name)
 
 
 def moment(id: UUID) -> datetime:

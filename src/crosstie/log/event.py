@@ -33,6 +33,8 @@ class Actor:
         return {"type": self.type, "id": self.id}
 
 
+#: the scope of an outside auth service, whose events and calls may name any tenant
+DIRECTORY = "directory:write"
 SYSTEM = Actor("system")
 #: whoever works on the installation itself
 OPERATOR = Actor("operator", None, frozenset("*"))

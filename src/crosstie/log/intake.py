@@ -16,10 +16,10 @@ import msgspec
 
 from crosstie.declare.catalogue import Catalogue
 from crosstie.declare.event import EventType
-from crosstie.errors import EventTypeReserved, EventTypeUnknown, Fault, Forbidden, Invalid
+from crosstie.errors import EventTypeReserved, EventTypeUnknown, Fault, Forbidden, InsufficientScope, Invalid
 from crosstie.kit import clock, ids, json
 from crosstie.log import dialect
-from crosstie.log.event import Actor, Event
+from crosstie.log.event import DIRECTORY, Actor, Event
 from crosstie.log.ingest import Arrival
 from crosstie.log.registry import Registry, validator
 
@@ -55,11 +55,9 @@ class Intake:
             faults = faults + _shape(envelope)
         if faults:
             raise Invalid("The event breaks its schema.", errors=faults)
-        named = envelope.get("tenant_id")
-        if named and named.lower() != str(tenant_id):
-            raise Forbidden("The event names another tenant than the credential's.")
         declared = await self._declared(tenant_id, envelope["event_type"], envelope.get("version"))
         self._check(declared, envelope["data"], place)
+        tenant_id = _tenant(declared, envelope, tenant_id, actor)
         subject_type, subject_id = _subject(declared, envelope) or (None, None)
         event = Event(
             tenant_id=tenant_id,
@@ -107,6 +105,19 @@ class Intake:
             "The data breaks the schema of its type.",
             errors=[Fault(f"/{place}{json.pointer(e.instance_path)}", "schema", e.message[:300]) for e, _ in found],
         )
+
+
+def _tenant(declared: EventType, envelope: Mapping[str, Any], own: UUID, actor: Actor) -> UUID:
+    """Whose event it is: the sender's own tenant's, but the directory tells of all. Raises Forbidden."""
+    named = envelope.get("tenant_id")
+    if declared.scope is not None and DIRECTORY in actor.scopes:
+        about = envelope["data"].get("tenant_id") or named
+        return ids.stable(about) if isinstance(about, str) else own
+    if named and named.lower() != str(own):
+        raise Forbidden("The event names another tenant than the credential's.")
+    if declared.scope == DIRECTORY or (declared.scope and not actor.scopes & {declared.scope, "*"}):
+        raise InsufficientScope(f"Events of this type need the scope {declared.scope}.")
+    return own
 
 
 def warnings(event: Event, now: datetime) -> list[Fault]:

@@ -27,6 +27,10 @@ class Routes:
         self._by_tenant: dict[UUID, list[Route]] = {}
         self._by_id: dict[UUID, Route] = {}
 
+    def add(self, sink: Sink) -> None:
+        """One more kind of sink, before anything is routed."""
+        self.sinks[sink.kind] = sink
+
     def version(self, tenant_id: UUID) -> int:
         """The version of the routes at hand; one that no database has where they were dropped just now."""
         return self._versions.get(tenant_id, -1)
@@ -37,7 +41,9 @@ class Routes:
 
     def silent(self, tenant_id: UUID) -> bool:
         """Whether nobody hears of this tenant's events, as far as is known here."""
-        return tenant_id in self._versions and not any(route.open for route in self._by_tenant.get(tenant_id, ()))
+        return tenant_id in self._versions and not any(
+            route.open and route.urgent for route in self._by_tenant.get(tenant_id, ())
+        )
 
     def drop(self, tenant_id: UUID) -> None:
         """Forget what is known of a tenant: it has changed."""

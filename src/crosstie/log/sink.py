@@ -25,6 +25,8 @@ class Route:
     ordered: bool = False
     #: new events make deliveries
     open: bool = True
+    #: the dispatcher is woken for them; where not, the sweep of a few seconds is soon enough
+    urgent: bool = True
     #: deliveries are claimed; where not, they wait
     flowing: bool = True
     max_in_flight: int = 64

@@ -64,6 +64,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     vault_key: Annotated[str, msgspec.Meta(min_length=1), _doc("Name of the key in that engine")] = "crosstie"
     vault_ca_file: Annotated[Path | None, _doc("Certificates (PEM) that the Vault's own must follow from")] = None
 
+    auth_issuer: Annotated[
+        str, _doc("Issuer of the auth service that keeps tenants and people; tenants that it makes trust its tokens")
+    ] = ""
+    auth_audience: Annotated[str, _doc("What the tokens of that service have in `aud`")] = "crosstie"
+
     brokers: Annotated[
         tuple[str, ...],
         _doc("Brokers to publish to and to read from: nats://, tls:// (NATS), amqp://, amqps://", secret=True),

@@ -1,0 +1,78 @@
+"""Reactions as a sink: what follows from an event inside Crosstie, in a Unit of its own, tried again until it succeeds.
+
+A reaction is a delivery like any other: leased, retried, a dead letter in the end, and replayed on request. It runs at
+least once, so what it does must bear being done twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from uuid import UUID, uuid5
+
+import asyncpg
+
+from crosstie.db.engine import Connection
+from crosstie.declare.module import Reaction
+from crosstie.errors import Problem
+from crosstie.kit import clock, json, text
+from crosstie.log.event import Actor, Event
+from crosstie.log.sink import Lease, Outcome, Result, Route
+from crosstie.log.unit import Log
+
+KIND = "reaction"
+
+
+class Reactions:
+    """The sink of reactions. Every tenant has all of them."""
+
+    kind = KIND
+
+    def __init__(self, log: Log, reactions: Sequence[Reaction], schedule: Sequence[float]) -> None:
+        self._log = log
+        self._reactions = [(each, text.matcher(each.events)) for each in reactions]
+        self._schedule = schedule
+
+    async def routes(self, connection: Connection, tenants: Sequence[UUID]) -> list[Route]:
+        """A route per tenant and reaction."""
+        return [
+            Route(
+                tenant_id=tenant,
+                id=uuid5(tenant, f"reaction {each.name}"),
+                sink=KIND,
+                wants=wants,
+                urgent=False,
+                schedule=self._schedule,
+                max_in_flight=8,
+                target=each,
+            )
+            for tenant in tenants
+            for each, wants in self._reactions
+        ]
+
+    async def send(self, lease: Lease, route: Route) -> Outcome:
+        """Run the reaction. A refusal counts as a failure that may pass, as what it waits for may yet come."""
+        started, begun = clock.now(), time.perf_counter()
+        reaction: Reaction = route.target
+        event = lease.event
+        actor = Actor("system", reaction.name, frozenset("*"))
+        code = message = None
+        try:
+            async with self._log.unit(
+                lease.tenant_id,
+                actor,
+                correlation_id=event.correlation_id,
+                causation_id=event.event_id,
+                trace=event.trace,
+            ) as unit:
+                await reaction.run(unit, event, json.loads(event.data.encode()))
+        except Problem as problem:
+            code, message = problem.code, problem.detail
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            code, message = "database", type(error).__name__
+        duration = round((time.perf_counter() - begun) * 1000)
+        return Outcome(code is None, started, duration, error_code=code, error_message=message)
+
+    async def settled(self, connection: Connection, results: Sequence[Result]) -> Sequence[Event]:
+        """Nothing follows but the record."""
+        return ()
