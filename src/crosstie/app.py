@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from crosstie.api.listener import bounded
 from crosstie.api.upload import Uploads
 from crosstie.catalog import catalogue
 from crosstie.db import engine
+from crosstie.db.seat import Seat
 from crosstie.declare.catalogue import Catalogue
 from crosstie.deliver.webhook import Webhooks
 from crosstie.deliver.wire import Wire
@@ -117,7 +119,9 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         dispatcher = Dispatcher(worker_pool, routes, worker)
         herald = Herald(worker_pool, dsns.worker, routes, dispatcher, worker)
         wake = dispatcher.wake if work else herald.tell
-        ingest = Ingest(worker_pool, routes, epoch, worker=worker, wake=wake)
+        seat = Seat(partial(engine.connect, dsns.worker, name=f"crosstie {name} ingest", **_limits(settings)))
+        stack.push_async_callback(seat.close)
+        ingest = Ingest(seat, routes, epoch, worker=worker, wake=wake)
         made = Log(app, worker_pool, declared, epoch, vault, guard, wake=wake, rerouted=routes.drop)
         made.address = settings.public_url
         made.poke = worker.wake if worker else lambda: herald.tell(())
@@ -151,11 +155,14 @@ async def _pool(stack: AsyncExitStack, dsn: str, settings: Settings, name: str) 
         dsn,
         size=settings.pool_size,
         name=name,
-        statement_seconds=settings.statement_timeout,
-        idle_seconds=settings.transaction_timeout,
+        **_limits(settings),
     )
     stack.push_async_callback(pool.close)
     return pool
+
+
+def _limits(settings: Settings) -> dict[str, int]:
+    return {"statement_seconds": settings.statement_timeout, "idle_seconds": settings.transaction_timeout}
 
 
 async def refuse_powerful(pool: asyncpg.Pool) -> None:

@@ -48,29 +48,37 @@ async def pool(dsn: str, *, size: int, name: str, statement_seconds: int = 30, i
     A statement that outlives its seconds is a bug: imports and replays write in small commits, since a long writing
     transaction holds back every reader of the log.
     """
-    timeouts = {
-        "statement_timeout": f"{statement_seconds}s",
-        "idle_in_transaction_session_timeout": f"{idle_seconds}s",
-        "lock_timeout": LOCK_TIMEOUT,
-    }
     return await asyncpg.create_pool(
         dsn,
         min_size=1,
         max_size=size,
         init=_prepare,
         reset=_end,
-        statement_cache_size=512,
-        max_cached_statement_lifetime=0,
-        command_timeout=statement_seconds + 30,
-        server_settings={"application_name": name, "timezone": "UTC", "jit": "off", **timeouts},
+        **_options(name, statement_seconds, idle_seconds),
     )
 
 
-async def connect(dsn: str, *, name: str = "crosstie") -> asyncpg.Connection:
-    """One connection outside a pool, for listening and for operators."""
-    connection = await asyncpg.connect(dsn, server_settings={"application_name": name, "timezone": "UTC"})
+async def connect(
+    dsn: str, *, name: str = "crosstie", statement_seconds: int = 0, idle_seconds: int = 0
+) -> asyncpg.Connection:
+    """One connection outside a pool: for listening, for operators, for a seat. 0 seconds are no limit."""
+    connection: asyncpg.Connection = await asyncpg.connect(dsn, **_options(name, statement_seconds, idle_seconds))
     await _prepare(connection)
     return connection
+
+
+def _options(name: str, statement_seconds: int, idle_seconds: int) -> dict[str, Any]:
+    settings = {"application_name": name, "timezone": "UTC", "jit": "off"}
+    if statement_seconds:
+        settings["statement_timeout"] = f"{statement_seconds}s"
+        settings["idle_in_transaction_session_timeout"] = f"{idle_seconds}s"
+        settings["lock_timeout"] = LOCK_TIMEOUT
+    return {
+        "statement_cache_size": 512,
+        "max_cached_statement_lifetime": 0,
+        "command_timeout": statement_seconds + 30 if statement_seconds else None,
+        "server_settings": settings,
+    }
 
 
 async def wait_until_ready(dsn: str, seconds: float) -> None:

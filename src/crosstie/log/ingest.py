@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from crosstie.db import session
+from crosstie.db.seat import Seat
 from crosstie.errors import EventIdConflict
 from crosstie.log import queue
 from crosstie.log.append import QUERIES, columns
@@ -46,14 +46,14 @@ class Ingest:
 
     def __init__(
         self,
-        pool: asyncpg.Pool,
+        seat: Seat,
         routes: Routes,
         epoch: int,
         *,
         worker: Worker | None,
         wake: Callable[[Iterable[UUID]], None],
     ) -> None:
-        self._pool = pool
+        self._seat = seat
         self._routes = routes
         self._epoch = epoch
         self._worker = worker
@@ -99,26 +99,26 @@ class Ingest:
 
     async def _insert(self, arrivals: list[Arrival]) -> set[int]:
         """Write one batch of different keys; answers the numbers of those that were new."""
-        tenants = {arrival.event.tenant_id for arrival in arrivals}
+        tenants = frozenset(arrival.event.tenant_id for arrival in arrivals)
         await self._routes.have(tenants)
         versions = {tenant: self._routes.version(tenant) for tenant in tenants}
         direct, queued, numbers = self._plan(arrivals)
         worker = self._worker
-        async with session.of_tenants(self._pool, tenants) as connection:
-            rows = await connection.fetch(
-                QUERIES["ingest"].text,
-                *columns([arrival.event for arrival in arrivals], self._epoch),
-                [arrival.hash for arrival in arrivals],
-                direct,
-                list(versions),
-                list(versions.values()),
-                numbers,
-                [q.id for q in queued],
-                [q.route.id for q in queued],
-                [q.route.sink for q in queued],
-                [q.leased for q in queued],
-                worker.id if worker else None,
-            )
+        rows = await self._seat.fetch(
+            tenants,
+            QUERIES["ingest"].text,
+            *columns([arrival.event for arrival in arrivals], self._epoch),
+            [arrival.hash for arrival in arrivals],
+            direct,
+            list(versions),
+            list(versions.values()),
+            numbers,
+            [q.id for q in queued],
+            [q.route.id for q in queued],
+            [q.route.sink for q in queued],
+            [q.leased for q in queued],
+            worker.id if worker else None,
+        )
         self._follow(arrivals, direct, queued, numbers, rows)
         return {row["n"] - 1 for row in rows}
 
@@ -176,11 +176,11 @@ class Ingest:
     async def _seen(self, arrivals: list[Arrival]) -> dict[Key, bytes]:
         if not arrivals:
             return {}
-        async with session.of_tenants(self._pool, {arrival.event.tenant_id for arrival in arrivals}) as connection:
-            rows = await connection.fetch(
-                QUERIES["seen"].text,
-                [arrival.event.tenant_id for arrival in arrivals],
-                [arrival.event.source or "" for arrival in arrivals],
-                [arrival.event.event_id for arrival in arrivals],
-            )
+        rows = await self._seat.fetch(
+            frozenset(arrival.event.tenant_id for arrival in arrivals),
+            QUERIES["seen"].text,
+            [arrival.event.tenant_id for arrival in arrivals],
+            [arrival.event.source or "" for arrival in arrivals],
+            [arrival.event.event_id for arrival in arrivals],
+        )
         return {arrivals[row["n"] - 1].key: row["hash"] for row in rows}

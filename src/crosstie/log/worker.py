@@ -31,7 +31,7 @@ from crosstie.log.sink import Lease, Outcome, Result, Route
 BEAT, SILENCE = 4.0, 20.0
 SWEEP = 1.0
 #: seconds: how long a result may wait for others, so that they are recorded together; nobody waits for it
-GATHER = 0.02
+GATHER = 0.05
 #: deliveries that one process may have under way
 ABREAST = 2000
 #: sends under way at most to an endpoint that fails, in the whole installation
