@@ -600,6 +600,38 @@ REVOKE ALL ON secrets FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON secrets TO crosstie_app;
 
+ALTER TABLE setting_versions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE setting_versions FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON setting_versions TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON setting_versions TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON setting_versions FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT ON setting_versions TO crosstie_app;
+
+ALTER TABLE settings ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE settings FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON settings TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON settings TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON settings FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON settings TO crosstie_app;
+
 ALTER TABLE signing_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE signing_keys FORCE ROW LEVEL SECURITY;

@@ -375,9 +375,7 @@ def upgrade() -> None:
         sa.CheckConstraint("status IN ('pending', 'approved', 'suspended')", name=op.f("ck_oauth_apps_status")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_oauth_apps")),
     )
-    op.create_index(
-        "ix_oauth_apps_client_id", "oauth_apps", ["tenant_id", "client_id", "created_at", "id"], unique=False
-    )
+    op.create_index("ix_oauth_apps_client_id", "oauth_apps", ["client_id"], unique=False)
     op.create_index("ix_oauth_apps_created_at", "oauth_apps", ["tenant_id", "created_at", "id"], unique=False)
     op.create_index("ix_oauth_apps_name", "oauth_apps", ["tenant_id", "name", "id"], unique=False)
     op.create_index("ix_oauth_apps_status", "oauth_apps", ["tenant_id", "status", "created_at", "id"], unique=False)
@@ -628,6 +626,43 @@ def upgrade() -> None:
     op.create_index("ix_secrets_kind", "secrets", ["tenant_id", "kind", "created_at", "id"], unique=False)
     op.create_index("ix_secrets_name", "secrets", ["tenant_id", "name", "id"], unique=False)
     op.create_index("ix_secrets_status", "secrets", ["tenant_id", "status", "created_at", "id"], unique=False)
+    op.create_table(
+        "setting_versions",
+        sa.Column("setting_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor_type", sa.Text(), nullable=False),
+        sa.Column("actor_id", sa.Text(), nullable=True),
+        sa.Column("business", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("tax", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("payments", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("notifications", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("reports", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_setting_versions")),
+        info={"app": "SELECT, INSERT"},
+    )
+    op.create_index(
+        "ix_setting_versions_setting_id", "setting_versions", ["tenant_id", "setting_id", "id"], unique=False
+    )
+    op.create_index("ix_setting_versions_version", "setting_versions", ["tenant_id", "version", "id"], unique=False)
+    op.create_table(
+        "settings",
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("business", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("tax", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("payments", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("notifications", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("reports", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_settings")),
+    )
+    op.create_index("ix_settings_created_at", "settings", ["tenant_id", "created_at", "id"], unique=False)
     op.create_table(
         "signing_keys",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),

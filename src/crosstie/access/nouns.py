@@ -13,6 +13,7 @@ from crosstie.access.role import ROLES
 from crosstie.access.seal import audit_heads
 from crosstie.access.secret import SECRETS
 from crosstie.access.session import RENEWED, SESSIONS
+from crosstie.access.setting import SETTINGS
 from crosstie.access.tenant import TENANTS
 from crosstie.access.throttle import throttles
 from crosstie.access.user import EVENTS, USERS
@@ -23,7 +24,19 @@ from crosstie.log.trail import audit_pending
 MODULE = Module(
     "access",
     "Tenants, their people and their credentials.",
-    resources=(TENANTS, ROLES, OUTLETS, USERS, SESSIONS, API_KEYS, SECRETS, OAUTH_APPS, TRUSTED_ISSUERS, AUDIT_ENTRIES),
+    resources=(
+        TENANTS,
+        ROLES,
+        OUTLETS,
+        USERS,
+        SESSIONS,
+        API_KEYS,
+        SECRETS,
+        SETTINGS,
+        OAUTH_APPS,
+        TRUSTED_ISSUERS,
+        AUDIT_ENTRIES,
+    ),
     tables=(data_keys, quotas, throttles, *OAUTH, audit_pending, audit_heads),
     events=(*EVENTS, RENEWED),
 )

@@ -49,6 +49,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "oauth-apps": (TECHNICAL, TECHNICAL),
     "trusted-issuers": (TECHNICAL, ""),
     "secrets": (TECHNICAL, TECHNICAL),
+    "settings": (INSIDE, "owner"),
     "webhook-endpoints": (TECHNICAL, TECHNICAL),
     "deliveries": (TECHNICAL, TECHNICAL),
     "dead-letters": (TECHNICAL, TECHNICAL),

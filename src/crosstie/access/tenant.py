@@ -10,7 +10,7 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crosstie.access import audit, scope
+from crosstie.access import audit, scope, setting
 from crosstie.access.role import BUILD, BUILT_IN
 from crosstie.db import session
 from crosstie.db.engine import Connection
@@ -146,6 +146,7 @@ async def build(
     )
     await connection.execute(BUILD, id, [ids.uuid7() for _ in BUILT_IN], list(BUILT_IN), [*BUILT_IN.values()])
     await vault.add_key(connection, id)
+    await setting.begin(connection, id)
     after = {"slug": slug, "name": name, "sandbox": sandbox}
     await audit.write(connection, id, actor, Act("tenants.create", "tenant", str(id), after=after))
 
