@@ -37,7 +37,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "spec": ("spec", "spec", "Print the API's own description."),
     "nouns": ("nouns", "nouns", "List the nouns of the API: each is a command, too."),
 }
-HIDDEN = {"serve": ("serve", "child", "A child of `up`.")}
+HIDDEN = {"serve": ("child", "app", "A child of `up`.")}
 
 
 class Later(TyperCommand):

@@ -1,4 +1,4 @@
-"""One installation as its operator sees it: its database found or brought up, its master key, its migrations."""
+"""One installation as its operator sees it: its database found or brought up, and its master key."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from crosstie import app
 from crosstie.access import master
 from crosstie.app import Dsns
-from crosstie.catalog import catalogue
-from crosstie.db import migrate
 from crosstie.db.embedded import Embedded, state
 from crosstie.db.policies import Roles
 from crosstie.errors import ConfigurationError, CrosstieError
@@ -47,10 +44,6 @@ class Installation:
         if not self.owner:
             raise ConfigurationError("This needs the owner of the tables: set CROSSTIE_DATABASE_OWNER_URL.")
         return self.owner
-
-    async def migrate(self) -> None:
-        """Bring the database to this version."""
-        await migrate.migrate(self.owner_dsn, catalogue().tables, app.functions(), self.roles)
 
 
 def role(dsn: str) -> str:

@@ -34,13 +34,21 @@ class Child:
     files: Sequence[int] = ()
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass(slots=True)
 class Supervisor:
-    """Keeps children alive until it is told to stop. `tell` gets a sentence for whoever watches."""
+    """Keeps children alive until it is told to stop. `tell` gets a sentence for whoever watches. Children that wait for
+    their parent's word (`await_parent`) get it once `go` is set: until then they load what they need."""
 
     children: Sequence[Child]
     environ: Mapping[str, str]
     tell: Callable[[str], None]
+    go: asyncio.Event = field(default_factory=_set)
     running: dict[str, Process] = field(default_factory=dict)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -67,10 +75,17 @@ class Supervisor:
                 sys.executable, "-P", "-m", "crosstie.cli", *child.arguments,
                 stdin=asyncio.subprocess.PIPE, pass_fds=child.files, env=dict(self.environ), start_new_session=True,
             )  # fmt: skip
+            word = asyncio.create_task(self._word(process))
             code = await process.wait()
+            word.cancel()
             wait = FIRST if time.monotonic() - started > STEADY else min(MOST, wait * 2)
             self.tell(f"{child.name} ended with {_words(code)}; it starts again in {wait:.1f} s")
             await asyncio.sleep(wait)
+
+    async def _word(self, process: Process) -> None:
+        await self.go.wait()
+        if process.stdin:
+            process.stdin.write(b"\n")
 
     async def _end(self) -> None:
         alive = [process for process in self.running.values() if process.returncode is None]
@@ -92,6 +107,12 @@ def _signal(process: Process, sign: signal.Signals) -> None:
 
 def _words(code: int) -> str:
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def await_parent() -> None:
+    """Return when the parent says so; end where it is gone."""
+    if not os.read(0, 1):
+        sys.exit(1)
 
 
 def follow_parent() -> None:

@@ -96,6 +96,9 @@ class Rig:
                     env=environ, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self.home,
                     pass_fds=[listener.fileno()] if role == "both" else [],
                 )  # fmt: skip
+        if handle.stdin and role == "both":
+            handle.stdin.write(b"\n")  # the word of its parent
+            handle.stdin.flush()
         child = self.children[name] = Child(name, role, port, handle)
         return child
 

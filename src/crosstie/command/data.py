@@ -17,6 +17,7 @@ from crosstie.access.master import masters
 from crosstie.command import http, out
 from crosstie.command.failing import FAILED, UNREACHABLE, Failure
 from crosstie.command.out import Form, Output
+from crosstie.command.schema import bring
 from crosstie.db.embedded import state
 from crosstie.errors import ConfigurationError
 from crosstie.installation import Installation, held
@@ -41,7 +42,7 @@ def run_migrate(output: Output = None) -> None:
     CROSSTIE_DATABASE_OWNER_URL=postgresql://owner@db/crosstie crosstie migrate
     """
     with held(_settings(), out.note) as at:
-        asyncio.run(at.migrate())
+        asyncio.run(bring(at))
         out.one({"migrated": True}, output)
 
 
@@ -161,7 +162,7 @@ def run_restore(file: Annotated[Path, typer.Argument(help="The backup.")], outpu
 
     async def work(at: Installation, tools: dict[str, Any]) -> tuple[archive.Manifest, int]:
         made = await archive.restore(file.absolute(), at.owner_dsn, **tools)
-        await at.migrate()
+        await bring(at)
         return made, await archive.raise_epoch(at.owner_dsn)
 
     with held(settings, out.note) as at, _tools(at) as tools:

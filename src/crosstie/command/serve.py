@@ -1,35 +1,31 @@
-"""Serving processes in the foreground: `api`, `worker`, `scheduler`, and the children of `up`."""
+"""Serving processes in the foreground: `api`, `worker`, `scheduler`."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
 
 import structlog
-import typer
 import uvloop
 
 from crosstie import app as composition
 from crosstie import supervise
 from crosstie.access.rotation import Rotation
 from crosstie.command import out
+from crosstie.command.child import BOOT_SECONDS, serve
 from crosstie.command.process import bound, environ, loaded, serving
+from crosstie.command.schema import bring
 from crosstie.db import engine
-from crosstie.installation import Installation, attached, held
+from crosstie.installation import Installation, held
 from crosstie.log.retention import Keeper
 from crosstie.log.timed import Timed
 from crosstie.settings import Settings
 from crosstie.supervise import Supervisor
 
-BOOT_SECONDS = 60
-
 api = out.command()
 worker = out.command()
 scheduler = out.command()
-child = out.command()
 
 
 @api.command("api")
@@ -66,26 +62,6 @@ def run_scheduler() -> None:
     supervise.raise_limits()
     with _held(settings, "scheduler") as at:
         uvloop.run(schedule(at))
-
-
-@child.command("serve", hidden=True)
-def run_child(
-    name: Annotated[str, typer.Option()] = "serving",
-    listener: Annotated[int, typer.Option(help="An open file: the listening socket.")] = -1,
-    work: Annotated[bool, typer.Option()] = True,
-) -> None:
-    """API and worker in one process, for a parent that keeps the database."""
-    supervise.follow_parent()
-    settings = loaded()
-    sock = socket.socket(fileno=listener) if listener >= 0 else None
-    uvloop.run(serve(attached(settings), name=name, api=sock is not None, work=work, listener=sock))
-
-
-async def serve(at: Installation, *, name: str, api: bool, work: bool, listener: socket.socket | None = None) -> None:
-    """One serving process until a signal."""
-    stop = supervise.stopping()
-    await engine.wait_until_ready(at.app, BOOT_SECONDS)
-    await composition.serve(at.settings, at.serving, api=api, work=work, name=name, listener=listener, stop=stop)
 
 
 async def schedule(at: Installation) -> None:
@@ -129,5 +105,5 @@ def _held(settings: Settings, name: str) -> Iterator[Installation]:
     logger = structlog.get_logger()
     with held(settings, lambda sentence: logger.info(name, step=sentence), serves=True) as at:
         if at.embedded:
-            asyncio.run(at.migrate())
+            asyncio.run(bring(at))
         yield at

@@ -8,7 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from crosstie import supervise
 from crosstie.command import demo, feed, http, out
 from crosstie.command.failing import CONFLICT, LATE, Failure
 from crosstie.command.process import bound, environ, loaded, serving
+from crosstie.command.schema import bring
 from crosstie.db.embedded import Embedded
 from crosstie.installation import Installation, held
 from crosstie.sandbox import post
@@ -53,8 +54,8 @@ def up(
         console.print(f"[dim]{time.monotonic() - started:5.1f} s[/dim]  {sentence}")
 
     supervise.raise_limits()
-    with suppress(KeyboardInterrupt), _only(settings), held(settings, tell, serves=True) as at:
-        asyncio.run(Up(at, console, tell, demonstrate=demonstrate).run())
+    with suppress(KeyboardInterrupt), _only(settings):
+        asyncio.run(Up(settings, console, tell, demonstrate=demonstrate).run())
     console.print("Crosstie has stopped.")
 
 
@@ -62,59 +63,78 @@ def up(
 class Up:
     """One run of `up`."""
 
-    at: Installation
+    settings: Settings
     console: Console
     tell: Callable[[str], None]
     demonstrate: bool
 
     async def run(self) -> None:
-        """Until a signal."""
+        """Until a signal. Children load themselves while the database starts, and go on when it is of this version."""
         stop = supervise.stopping()
-        if self.at.owner:
-            self.tell("Bringing the database to this version")
-            await self.at.migrate()
-        listener = await _bound(self.at.settings)
-        children = serving(self.at.settings, "serving", listener, work=True)
-        if self.demonstrate:
-            _, hooks = post.listening(self.at.settings.home, None)
-            children.append(Child("sandbox", ("sandbox", "--listener", str(hooks.fileno())), (hooks.fileno(),)))
-        supervisor = Supervisor(children, environ(self.at.settings, loopback=self.demonstrate), self.tell)
-        self.tell("Starting API, worker and scheduler" + (", and the sandbox" if self.demonstrate else ""))
-        tasks = [asyncio.create_task(supervisor.run(stop)), asyncio.create_task(self._show(stop))]
-        if self.at.embedded:
-            tasks.append(asyncio.create_task(self._watch(supervisor, self.at.embedded)))
+        with ExitStack() as stack:
+            listener = stack.enter_context(closing(await _bound(self.settings)))
+            children = serving(self.settings, "serving", listener, work=True)
+            if self.demonstrate:
+                hooks = stack.enter_context(closing(post.listening(self.settings.home, None)[1]))
+                children.append(Child("sandbox", ("sandbox", "--listener", str(hooks.fileno())), (hooks.fileno(),)))
+            supervisor = Supervisor(
+                children,
+                environ(self.settings, loopback=self.demonstrate),
+                self.tell,
+                asyncio.Event(),
+            )
+            supervising = asyncio.create_task(supervisor.run(stop))
+            try:
+                at = await asyncio.to_thread(stack.enter_context, held(self.settings, self.tell, serves=True))
+                if at.owner:
+                    self.tell("Bringing the database to this version")
+                    await bring(at)
+                self.tell("Starting API, worker and scheduler" + (", and the sandbox" if self.demonstrate else ""))
+                supervisor.go.set()
+                await self._live(at, supervisor, supervising, stop)
+            finally:
+                stop.set()
+                await asyncio.gather(supervising, return_exceptions=True)
+
+    async def _live(
+        self, at: Installation, supervisor: Supervisor, supervising: asyncio.Task[None], stop: asyncio.Event
+    ) -> None:
+        """Show what happens and look after the database, until a signal or a failure."""
+        tasks = [asyncio.create_task(self._show(at, stop))]
+        if at.embedded:
+            tasks.append(asyncio.create_task(self._watch(at, supervisor, at.embedded)))
         try:
-            await _first(stop, tasks)
+            await _first(stop, [supervising, *tasks])
             if stop.is_set():
                 self.tell("Stopping: what is under way is finished")
         finally:
             stop.set()
-            listener.close()
-            for task in tasks[1:]:
+            await asyncio.gather(supervising, return_exceptions=True)
+            for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _watch(self, supervisor: Supervisor, embedded: Embedded) -> None:
+    async def _watch(self, at: Installation, supervisor: Supervisor, embedded: Embedded) -> None:
         """Bring the embedded database back when it dies."""
         while True:
             await asyncio.sleep(LOOK)
             if not await asyncio.to_thread(embedded.running):
                 self.tell("The embedded PostgreSQL is gone: starting it again")
-                before = (self.at.app, self.at.worker)
+                before = (at.app, at.worker)
                 dsns = await asyncio.to_thread(embedded.start)
                 if (dsns.app, dsns.worker) != before:
                     supervisor.restart()
 
-    async def _show(self, stop: asyncio.Event) -> None:
-        await ready(self.at.settings)
-        url = self.at.settings.public_url
+    async def _show(self, at: Installation, stop: asyncio.Event) -> None:
+        await ready(at.settings)
+        url = at.settings.public_url
         if not self.demonstrate:
             self.tell(f"Crosstie is at {url}; Ctrl-C stops it")
             await stop.wait()
             return
-        shown = await demo.load(self.at, self.tell)
-        demo.describe(self.console, shown, post.kept(self.at.settings.home).page)
-        await feed.follow(self.console, http.own(self.at.settings, shown.api_key))
+        shown = await demo.load(at, self.tell)
+        demo.describe(self.console, shown, post.kept(at.settings.home).page)
+        await feed.follow(self.console, http.own(at.settings, shown.api_key))
 
 
 async def ready(settings: Settings) -> None:

@@ -73,3 +73,18 @@ async def test_a_dead_child_comes_again_and_all_end_together(environ: dict[str, 
     os.close(listener)
     assert told == ["sandbox ended with SIGKILL; it starts again in 0.4 s"]
     assert not second.is_running()
+
+
+async def test_a_child_loads_itself_and_waits_for_the_word_of_its_parent(environ: dict[str, str]) -> None:
+    """There is no installation here: whoever goes on ends at once."""
+    told: list[str] = []
+    go, stop = asyncio.Event(), asyncio.Event()
+    patient = Supervisor([Child("patient", ("serve",))], environ, told.append, go)
+    hasty = Supervisor([Child("hasty", ("serve",))], environ, told.append)
+    running = [asyncio.create_task(each.run(stop)) for each in (patient, hasty)]
+    await asyncio.to_thread(_until, lambda: sum(line.startswith("hasty ended") for line in told) >= 2)
+    assert not any(line.startswith("patient") for line in told)
+    go.set()
+    await asyncio.to_thread(_until, lambda: any(line.startswith("patient ended with exit code") for line in told))
+    stop.set()
+    await asyncio.gather(*running)
