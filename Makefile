@@ -29,12 +29,12 @@ install: .venv/runtime.stamp  ## the product and what it needs, into .venv
 up: install  ## run Crosstie with a demo tenant
 	@exec $(BIN)/crosstie up --demo
 
-test: .venv/test.stamp  ## every test in its short form
+test: .venv/test.stamp tests/judges/node_modules/.stamp  ## every test in its short form
 	@$(call compile,src migrations tests)
 	$(BIN)/pytest -m 'not proof' -n auto --maxprocesses 4 --dist worksteal $(BESIDE)
 	$(BIN)/pytest -m 'not proof' $(ALONE)
 
-proof: .venv/test.stamp  ## the long forms of fault, fuzz and load runs
+proof: .venv/test.stamp tests/judges/node_modules/.stamp  ## the long forms of fault, fuzz and load runs
 	$(BIN)/pytest -m proof --timeout 3600 $(BESIDE) $(ALONE)
 
 check: .venv/test.stamp  ## format, lint, types, import contracts and freshness of spec/
@@ -70,6 +70,13 @@ bench: .venv/test.stamp  ## every figure, as a ratio against a bare reference of
 	@echo "Installing what tests need into .venv"
 	@$(call fetch,--require-hashes -r requirements/test.lock)
 	@$(call compile,.venv/lib)
+	@touch $@
+
+# Implementations of other people that judge ours, run with the machine's Node or one from PyPI.
+tests/judges/node_modules/.stamp: tests/judges/package-lock.json requirements/node.lock .venv/install.stamp
+	@echo "Installing the judges into tests/judges"
+	@command -v npm >/dev/null || $(call fetch,--require-hashes -r requirements/node.lock)
+	@cd tests/judges && PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --silent --no-audit --no-fund
 	@touch $@
 
 # Locks hold names, versions and hashes only, no addresses, so that they work behind any mirror.

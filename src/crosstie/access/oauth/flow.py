@@ -57,11 +57,13 @@ class Flows:
         self.target(form)
         snapshot = Snapshot(client, await self.mint())
         grant = form["grant_type"]
-        if grant not in client.grant_types or grant == "client_credentials":
-            return Server(snapshot).answer(form)
-        if grant == EXCHANGE:
+        if grant == EXCHANGE and EXCHANGE in client.grant_types:
             return await Exchange(self.log, self.tokens).answer(snapshot, form)
-        return await self._for_person(snapshot, form)
+        if grant in ("authorization_code", "refresh_token") and grant in client.grant_types:
+            return await self._for_person(snapshot, form)
+        if grant == EXCHANGE:
+            raise UnauthorizedClientError("The app may not exchange tokens.")
+        return Server(snapshot).answer(form)
 
     def target(self, sent: Mapping[str, str]) -> None:
         """Raise OAuth2Error where tokens are wanted for another resource than this API (RFC 8707 §2)."""

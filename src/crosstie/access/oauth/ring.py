@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -71,28 +72,26 @@ class Ring:
                 return
             started = time.monotonic()
             await self._read()
-            if self._due(clock.now()):
+            if due((key.signs_from for key in self._keys.values()), clock.now()):
                 await self.rotate(clock.now() + AHEAD if self._keys else clock.now(), only_if_due=True)
             self._looked = started
 
     def find(self, kid: str, algorithm: str) -> Key | None:
         """The public key of a name, for the one algorithm that it is for."""
         found = self._keys.get(kid)
-        return found.public if found and found.algorithm == algorithm and self._alive(found, clock.now()) else None
+        good = found and found.algorithm == algorithm and found in alive(self._keys.values(), clock.now())
+        return found.public if found and good else None
 
     def signer(self) -> Signing:
-        """The key that signs now: the newest whose time has come. After `fresh`."""
-        now = clock.now()
-        return max((key for key in self._keys.values() if key.signs_from <= now), key=lambda key: key.signs_from)
+        """The key that signs now. After `fresh`."""
+        return signer(self._keys.values(), clock.now())
 
     def published(self) -> dict[str, Any]:
         """The set of public keys (RFC 7517 §5). After `fresh`."""
-        now = clock.now()
-        alive = [key for key in self._keys.values() if self._alive(key, now)]
         return {
             "keys": [
                 key.public.as_dict(private=False) | {"kid": str(key.id), "use": "sig", "alg": key.algorithm}
-                for key in alive
+                for key in alive(self._keys.values(), clock.now())
             ]
         }
 
@@ -102,10 +101,11 @@ class Ring:
         made = await asyncio.to_thread(_made, self._algorithm)
         async with session.of_tenant(self._pool, NOBODY) as connection:
             await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
-            newest = await connection.fetchval("SELECT max(signs_from) FROM signing_keys")
-            if not only_if_due or newest is None or newest + SIGNS - AHEAD <= clock.now():
+            times = [row["signs_from"] for row in await connection.fetch("SELECT signs_from FROM signing_keys")]
+            if not only_if_due or due(times, clock.now()):  # another process may have been here first
                 await self._add(connection, made, signs_from)
-            gone = [key.id for key in self._keys.values() if not self._alive(key, clock.now())]
+            kept = alive(self._keys.values(), clock.now())
+            gone = [key.id for key in self._keys.values() if key not in kept]
             await connection.execute("DELETE FROM signing_keys WHERE id = ANY($1)", gone)
         await self._read()
 
@@ -127,12 +127,23 @@ class Ring:
         private = import_key(msgspec.json.decode(plain))
         return Signing(row["id"], row["algorithm"], import_key(row["public"]), private, row["signs_from"])
 
-    def _due(self, now: datetime) -> bool:
-        return max((key.signs_from for key in self._keys.values()), default=now - SIGNS) + SIGNS - AHEAD <= now
 
-    def _alive(self, key: Signing, now: datetime) -> bool:
-        followers = [other.signs_from for other in self._keys.values() if other.signs_from > key.signs_from]
-        return not followers or min(followers) + KEPT > now
+def signer(keys: Iterable[Signing], now: datetime) -> Signing:
+    """The newest key whose time has come; where the one that should sign was taken away, the next."""
+    every = sorted(keys, key=lambda key: (key.signs_from, key.id))
+    return [every[0], *(key for key in every if key.signs_from <= now)][-1]
+
+
+def alive(keys: Iterable[Signing], now: datetime) -> list[Signing]:
+    """The keys that sign, will sign, or signed what may still be in use."""
+    every = sorted(keys, key=lambda key: (key.signs_from, key.id))
+    followers = [*(key.signs_from for key in every[1:]), None]
+    return [key for key, until in zip(every, followers, strict=False) if until is None or until + KEPT > now]
+
+
+def due(times: Iterable[datetime], now: datetime) -> bool:
+    """Whether the next key must be made: the newest, of these beginnings, will soon have signed long enough."""
+    return max(times, default=now - SIGNS) + SIGNS - AHEAD <= now
 
 
 def _made(algorithm: str) -> RSAKey | ECKey:

@@ -59,7 +59,9 @@ class App:
     async def code(self, browser: Browser, **query: str) -> str:
         """A code: the person of the browser allows what is asked."""
         asked = self.question(**query)
-        answer = await browser.send("/oauth/authorize", {"decision": "allow"}, **asked)
+        answer = await browser.open("/oauth/authorize", **asked)
+        if answer.status_code == 200:  # the person has not allowed all of this before
+            answer = await browser.send("/oauth/authorize", {"decision": "allow"}, **asked)
         assert answer.status_code == 303, answer.text
         back = said(answer)
         assert "code" in back, back
