@@ -125,7 +125,7 @@ async def test_a_key_that_is_taken_away_ends_its_tokens(stage: Stage, client: ht
     """After a theft: the row is deleted, and a new key signs."""
     await forge.ring.rotate(clock.now())
     token = forge.token()
-    assert await status(client, token) == 200
+    await becomes(client, token, 200)
     behind = await stage.superuser()
     await behind.execute("DELETE FROM signing_keys WHERE id = $1", forge.ring.signer().id)
     await behind.close()
