@@ -310,6 +310,28 @@ CREATE POLICY owner ON installation TO crosstie_owner
   USING ((SELECT current_setting('app.owner', true) = 'on'))
   WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
 
+ALTER TABLE key_usage ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE key_usage FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON key_usage TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON key_usage TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON key_usage TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON key_usage FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, DELETE ON key_usage TO crosstie_app;
+
+GRANT SELECT, INSERT, UPDATE ON key_usage TO crosstie_worker;
+
 ALTER TABLE loose_files ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE loose_files FORCE ROW LEVEL SECURITY;

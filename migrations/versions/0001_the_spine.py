@@ -19,6 +19,8 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("secret_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("warned_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.Column("old_hash", sa.LargeBinary(), nullable=True),
         sa.Column("old_until", sa.DateTime(timezone=True), nullable=True),
@@ -347,6 +349,15 @@ def upgrade() -> None:
         sa.Column("system_identifier", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
         info={"reach": "closed"},
+    )
+    op.create_table(
+        "key_usage",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("key_id", sa.Uuid(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "key_id", "day", name=op.f("pk_key_usage")),
+        info={"reach": "batch", "app": "SELECT, DELETE", "batch": "SELECT, INSERT, UPDATE"},
     )
     op.create_table(
         "loose_files",

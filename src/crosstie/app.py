@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from crosstie import access, log
 from crosstie.access import anchor, oauth
+from crosstie.access.age import Ages
 from crosstie.access.anchor import Anchors
 from crosstie.access.foreign import Foreign
 from crosstie.access.jwks import KeySets
@@ -32,6 +33,7 @@ from crosstie.access.rotation import Rotation
 from crosstie.access.seal import Sealer
 from crosstie.access.sync import AuthService
 from crosstie.access.token import Tokens
+from crosstie.access.usage import Usage
 from crosstie.access.vault import Vault
 from crosstie.api import server
 from crosstie.api.listener import bounded
@@ -143,6 +145,7 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
                 chores.run,
                 Keeper(worker_pool, settings).run,
                 Timed(made).run,
+                Ages(made).run,
                 Broom(made, blobs(settings)).run,
                 Sealer(worker_pool, anchors(settings, vault)).run,
                 Rotation(made, vault).run,
@@ -207,7 +210,10 @@ async def serve(
             flows = Flows(process.log, own, tokens)
             uploads = Uploads(blobs(settings), settings.upload_limit)
             web = server.build(process.log, process.ingest, tokens, process.metrics, settings, uploads, flows)
+            usage = Usage(process.log.worker, tokens.used)
+            tasks.append(group.create_task(usage.run()))
             await _listen(web, settings, listener, stop)
+            await usage.flush()
         else:
             await (stop or _signalled()).wait()
         await process.ingest.drain()

@@ -10,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crosstie.access import scope
+from crosstie.access import scope, usage
 from crosstie.declare import kind as kinds
+from crosstie.declare.catalogue import noun_event
 from crosstie.declare.field import Field, many, moment, text
 from crosstie.declare.resource import Action, Events, Resource
 from crosstie.declare.row import Record
@@ -36,6 +37,9 @@ class ApiKey(Record):
     expires_at: Mapped[datetime | None] = moment(doc="When it stops working.", nullable=True)
     revoked_at: Mapped[datetime | None] = moment(doc="When it was revoked.", nullable=True)
     last_used_at: Mapped[datetime | None] = moment(doc="When it was last used, to the minute.", nullable=True)
+    secret_at: Mapped[datetime] = moment(doc="When its present secret was made; roll it every quarter.")
+    #: when its age was last told of
+    warned_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     hash: Mapped[bytes] = mapped_column(sa.LargeBinary, index=True)
     old_hash: Mapped[bytes | None] = mapped_column(sa.LargeBinary, index=True)
     old_until: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
@@ -66,7 +70,13 @@ def _fresh(unit: Unit, *, sandbox: bool) -> dict[str, Any]:
     prefix = "ct_test" if sandbox else "ct_live"
     token = ids.token(prefix)
     unit.shown["key"] = token
-    return {"prefix": prefix, "last4": token[-4:], "hash": crypto.digest(unit.log.cipher.pepper, token)}
+    return {
+        "prefix": prefix,
+        "last4": token[-4:],
+        "secret_at": unit.now,
+        "warned_at": None,
+        "hash": crypto.digest(unit.log.cipher.pepper, token),
+    }
 
 
 async def _roll(unit: Unit, row: ApiKey, given: Mapping[str, Any]) -> ApiKey:
@@ -85,6 +95,15 @@ async def _revoke(unit: Unit, row: ApiKey, given: Mapping[str, Any]) -> ApiKey:
     return after
 
 
+async def _usage(unit: Unit, row: ApiKey, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Requests by day, the newest first."""
+    return [dict(found) for found in await unit.fetch(usage.READ, key=row.id)]
+
+
+async def _forget(unit: Unit, row: ApiKey, given: Mapping[str, Any]) -> None:
+    unit.write(usage.FORGET, [unit.tenant_id, row.id])
+
+
 API_KEYS = Resource(
     row=ApiKey,
     name="api-keys",
@@ -98,12 +117,14 @@ API_KEYS = Resource(
         ApiKey.expires_at,
         ApiKey.revoked_at,
         ApiKey.last_used_at,
+        ApiKey.secret_at,
         ApiKey.created_at,
         ApiKey.updated_at,
     ),
     write=(ApiKey.name, ApiKey.scopes, ApiKey.ips, ApiKey.expires_at),
     sort=(ApiKey.name,),
     rule=_rule,
+    before_delete=_forget,
     actions=(
         Action(
             "roll",
@@ -119,8 +140,24 @@ API_KEYS = Resource(
             ),
             events=("api_key.rolled",),
         ),
+        Action(
+            "usage",
+            _usage,
+            "How many requests came with the key, day by day (UTC).",
+            answer=(
+                Field(kinds.Day(), name="day", doc="The day."),
+                Field(
+                    kinds.Integer(0), name="requests", doc="Requests of that day, those of the last seconds left out."
+                ),
+            ),
+            many=True,
+            method="GET",
+            scope="read",
+        ),
         Action("revoke", _revoke, "The key was revoked.", events=("api_key.revoked",)),
     ),
     events=Events(),
     shown_once=(Field(kinds.Text(100), name="key", doc="The key itself; shown this once."),),
 )
+
+AGED = noun_event(API_KEYS, "api_key.aged", "A key's secret is older than a quarter: roll it.")

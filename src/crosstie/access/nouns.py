@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crosstie.access.audit import AUDIT_ENTRIES
 from crosstie.access.issuer import TRUSTED_ISSUERS
-from crosstie.access.key import API_KEYS
+from crosstie.access.key import AGED, API_KEYS
 from crosstie.access.limit import quotas
 from crosstie.access.oauth.app import OAUTH_APPS
 from crosstie.access.oauth.tables import TABLES as OAUTH
@@ -16,6 +16,7 @@ from crosstie.access.session import RENEWED, SESSIONS
 from crosstie.access.setting import SETTINGS
 from crosstie.access.tenant import TENANTS
 from crosstie.access.throttle import throttles
+from crosstie.access.usage import key_usage
 from crosstie.access.user import EVENTS, USERS
 from crosstie.access.vault import data_keys
 from crosstie.declare.module import Module
@@ -37,6 +38,6 @@ MODULE = Module(
         TRUSTED_ISSUERS,
         AUDIT_ENTRIES,
     ),
-    tables=(data_keys, quotas, throttles, *OAUTH, audit_pending, audit_heads),
-    events=(*EVENTS, RENEWED),
+    tables=(data_keys, quotas, throttles, key_usage, *OAUTH, audit_pending, audit_heads),
+    events=(*EVENTS, RENEWED, AGED),
 )

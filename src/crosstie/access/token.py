@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -75,6 +76,8 @@ class Tokens:
         self._own = own
         self._trusted = trusted
         self._known: dict[bytes, Grant] = {}
+        #: requests by tenant and key, until they are written
+        self.used: Counter[tuple[UUID, str]] = Counter()
         self._asking: dict[bytes, asyncio.Task[Grant]] = {}
 
     async def grant(self, token: str | None, ip: str | None, hint: str | None = None) -> Grant:
@@ -101,6 +104,8 @@ class Tokens:
                     self._pool, grant.tenant_id, grant.actor, "credentials.use", outcome="denied", after=after
                 )
             raise Forbidden("The key may not be used from this address.")
+        if key:
+            self.used[grant.tenant_id, grant.actor.id or ""] += 1
         return grant
 
     async def _once(self, digest: bytes, find: Callable[[], Coroutine[Any, Any, Grant]]) -> Grant:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
 
 from crosstie.access import tenant as tenants
-from crosstie.access.token import TTL
+from crosstie.access.age import Ages
+from crosstie.access.token import TTL, Tokens
+from crosstie.access.usage import Usage
 from crosstie.app import opened
 from crosstie.kit import ids
 from tests.fence import until
@@ -126,3 +129,67 @@ async def test_a_suspended_tenant_waits_and_loses_nothing(
         await tenants.set_status(process.log.app, tenant.id, "active")
     await receiver.wait(1, "client.created")
     await becomes(tenant, tenant.key, 200)
+
+
+async def test_requests_are_counted_by_key_and_day(stage: Stage, client: httpx2.AsyncClient, tenant: Tenant) -> None:
+    made, other = await make(client), await make(client)
+    async with opened(stage.settings, stage.dsns, work=False, name="test") as process:
+        tokens = Tokens(process.log.app, process.vault)
+        usage = Usage(process.log.worker, tokens.used)
+        for _ in range(3):
+            await asyncio.gather(*(tokens.grant(made["key"], "127.0.0.1") for _ in range(50)))
+            await usage.flush()
+        await tokens.grant(other["key"], None)
+        before = dict(tokens.used)
+        await process.log.worker.close()
+        await usage.flush()
+        assert dict(tokens.used) == before, "nothing is lost while the database is away"
+    today = datetime.now(UTC).date().isoformat()
+    answer = await client.get(f"/api/v1/api-keys/{made['id']}/usage")
+    assert answer.json()["data"] == [{"day": today, "requests": 150}]
+    assert (await client.get(f"/api/v1/api-keys/{other['id']}/usage")).json()["data"] == []
+    await client.delete(f"/api/v1/api-keys/{made['id']}")
+    async with (await stage.tenant()).client() as stranger:
+        assert (await stranger.get(f"/api/v1/api-keys/{other['id']}/usage")).status_code == 404
+
+
+async def test_a_server_writes_what_it_counted(client: httpx2.AsyncClient) -> None:
+    made = await make(client)
+    headers = {"authorization": f"Bearer {made['key']}"}
+    for _ in range(5):
+        await client.get("/api/v1/clients", headers=headers)
+
+    async def counted() -> bool:
+        found = (await client.get(f"/api/v1/api-keys/{made['id']}/usage")).json()["data"]
+        return bool(found) and found[0]["requests"] == 5
+
+    await until(counted)
+
+
+async def test_an_old_secret_is_told_of_once_a_quarter(
+    stage: Stage, client: httpx2.AsyncClient, tenant: Tenant
+) -> None:
+    made, fresh, gone = await make(client), await make(client), await make(client)
+    await client.post(f"/api/v1/api-keys/{gone['id']}/revoke")
+
+    async def age(days: int) -> None:
+        behind = await stage.superuser()
+        aged = f"SET secret_at = secret_at - interval '{days} days', warned_at = warned_at - interval '{days} days'"
+        await behind.execute(f"UPDATE api_keys {aged} WHERE id = ANY ($1)", [UUID(made["id"]), UUID(gone["id"])])
+        await behind.close()
+
+    async with opened(stage.settings, stage.dsns, work=False, name="test") as process:
+        ages = Ages(process.log)
+        told = [await ages.sweep(tenant.id)]
+        for days in (89, 1, 0, 89, 1):
+            await age(days)
+            told.append(await ages.sweep(tenant.id))
+        assert told == [0, 0, 1, 0, 0, 1]
+        await client.post(f"/api/v1/api-keys/{made['id']}/roll", json={"overlap_seconds": 60})
+        assert await ages.sweep(tenant.id) == 0
+        await age(90)
+        assert await ages.sweep(tenant.id) == 1, "a rolled key grows old as well"
+    events = (await client.get("/api/v1/events", params={"event_type": "api_key.aged"})).json()["data"]
+    assert [event["data"]["api_key_id"] for event in events] == [made["id"]] * 3
+    assert fresh["id"] not in str(events)
+    assert "hash" not in str(events)
