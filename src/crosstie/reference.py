@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from crosstie.access import link, token
+from crosstie.access import link, rotation, token, vault
 from crosstie.api import body, bulk, events, filters
 from crosstie.declare.catalogue import Catalogue, envelope_example
 from crosstie.declare.resource import Resource
@@ -75,6 +75,9 @@ def limits() -> str:
         ("Event types that a tenant registers", f"{events.TYPES}", "409 `conflict`"),
         ("Idempotency-Key", "255 characters, kept 72 h", "400 `bad_request`"),
         ("A revocation takes effect within", f"{token.TTL:.0f} s", "401 `unauthorized`"),
+        ("A data key seals for", f"{rotation.AGE.days} days, or 2³¹ values", "a new one takes over"),
+        ("A new data key is in use everywhere within", f"{vault.FRESH:.0f} s", "older ones still open"),
+        ("An older data key is dropped", f"{rotation.KEPT.days} day after nothing is under it", "kept"),
         ("Time of a webhook attempt", "15 s (1 to 30 per endpoint)", "attempt fails: `timeout`"),
         ("Time to connect to a receiver", f"{sender.CONNECT:.0f} s", "attempt fails: `connect`"),
         ("Time of a DNS look-up", f"{resolver.LIMIT:.0f} s", "attempt fails: `dns`"),

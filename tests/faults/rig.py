@@ -69,7 +69,7 @@ class Rig:
 
     # processes
 
-    def start(self, name: str, role: Role, port: int = 0) -> Child:
+    def start(self, name: str, role: Role, port: int = 0, *, level: str = "warning") -> Child:
         """Start a serving process; it may not be ready yet."""
         port = port or free_port()
         dsns = self.stage.cluster
@@ -80,7 +80,7 @@ class Rig:
             "CROSSTIE_DATABASE_WORKER_URL": dsns.worker,
             "CROSSTIE_MASTER_KEY_FILE": str(self.home / "master.key"),
             "CROSSTIE_EGRESS_ALLOW": "127.0.0.0/8",
-            "CROSSTIE_LOG_LEVEL": "warning",
+            "CROSSTIE_LOG_LEVEL": level,
             "CROSSTIE_POOL_SIZE": "6",
         }
         arguments: list[str] = [role]

@@ -25,6 +25,7 @@ from crosstie.access.vault import DATA, FRESH, ROOT, Vault
 from crosstie.db import session
 from crosstie.db.engine import Connection
 from crosstie.declare.sealed import Sealed
+from crosstie.errors import CrosstieError
 from crosstie.kit.crypto import Unsealable
 from crosstie.log.unit import Log
 
@@ -108,7 +109,7 @@ class Rotation:
             await asyncio.sleep(self._every)
             try:
                 await self.keep()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Unsealable) as error:
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Unsealable, CrosstieError) as error:
                 logger.warning("rotation.failed", error=repr(error))
 
     async def keep(self) -> Tally:

@@ -323,6 +323,14 @@ async def test_the_master_key_is_rotated_and_everybody_goes_on(
         assert fresh.vault.pepper == (await stage.vault()).pepper
 
 
+async def test_a_master_key_that_is_away_for_a_while_ends_nothing(process: Process, stage: Stage) -> None:
+    process.vault.masters = FileMasters(stage.home / "nowhere.key")
+    looking = asyncio.create_task(Rotation(process.log, process.vault, every=0.01).run())
+    done, _ = await asyncio.wait([looking], timeout=0.5)
+    assert not done
+    looking.cancel()
+
+
 async def test_a_master_key_that_is_not_the_installations_is_one_sentence(command: Command, stage: Stage) -> None:
     pool = await asyncpg.create_pool(stage.dsns.app, min_size=1, max_size=2)
     other = stage.home / "other.key"
