@@ -48,7 +48,9 @@ def settings() -> str:
     return (
         f"{HEAD}# Settings\n\n"
         "A setting comes from the environment, else from `crosstie.toml` in the working directory (there in small"
-        " letters, without the prefix), else it has its default. `crosstie config show --origin` says which.\n\n"
+        " letters, without the prefix), else it has its default. `crosstie config show --origin` says which."
+        " What is masked where it is shown may also lie in a file of its own, mode 0600, whose path is given with"
+        " `_FILE` at the setting's name: so container platforms mount secrets.\n\n"
         + _table(("setting", "meaning", "default"), rows)
     )
 

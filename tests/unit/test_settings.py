@@ -267,6 +267,19 @@ def test_what_is_a_secret_and_no_address_is_not_shown_at_all(tmp_path: Path) -> 
     assert KEY not in shown
 
 
+def test_every_secret_may_be_a_mounted_file(tmp_path: Path) -> None:
+    path = tmp_path / "dsn"
+    path.write_text(f"{APP}\n")
+    path.chmod(0o600)
+    good = prefixed(DATABASE_URL_FILE=str(path), DATABASE_WORKER_URL=WORKER, MASTER_KEY_BASE64=KEY)
+    assert load(good, tmp_path).database_url == APP
+    assert "set one of them" in refusal(good | prefixed(DATABASE_URL=APP), tmp_path)
+    assert "cannot be read" in refusal(good | prefixed(DATABASE_URL_FILE=str(tmp_path / "none")), tmp_path)
+    assert "is not a setting" in refusal(prefixed(PORT_FILE=str(path)), tmp_path)
+    path.chmod(0o644)
+    assert "chmod 600" in refusal(good, tmp_path)
+
+
 def test_tls_needs_certificate_and_private_key_and_says_https(tmp_path: Path) -> None:
     cert = key(tmp_path / "cert.pem", mode=0o644)
     good = prefixed(TLS_CERT_FILE=cert, TLS_KEY_FILE=key(tmp_path / "key.pem"))

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, get_origin, get_type_hints
 import msgspec
 
 from crosstie.errors import ConfigurationError
-from crosstie.settings.guards import refuse_unsafe
+from crosstie.settings.guards import exposed, refuse_unsafe
 from crosstie.settings.values import Settings, about
 
 PREFIX = "CROSSTIE_"
@@ -74,11 +74,28 @@ def _read(environ: Mapping[str, str], folder: Path) -> Found:
     for name in BARE:
         if environ.get(name.upper()):
             found[name] = (environ[name.upper()], "environment")
+    mounted = {f"{name}_file": name for name, (_, _, secret) in about().items() if secret}
     for key, text in environ.items():
         name = key.removeprefix(PREFIX).lower()
-        if key.startswith(PREFIX) and name not in CLIENT and text:
+        if not key.startswith(PREFIX) or name in CLIENT or not text:
+            continue
+        if name not in mounted:
             found[_known(name, key)] = (text, "environment")
+        elif environ.get(f"{PREFIX}{mounted[name].upper()}"):
+            raise ConfigurationError(f"{key} and {key.removesuffix('_FILE')} say the same thing: set one of them.")
+        else:
+            found[mounted[name]] = (_mounted(key, Path(text)), "environment")
     return found
+
+
+def _mounted(key: str, path: Path) -> str:
+    """A secret that is a file of its own, as container platforms mount them."""
+    try:
+        if exposed(path.stat()):
+            raise ConfigurationError(f"{path} is a secret and others can read it: run `chmod 600 {path}`.")
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{key} names {path}, which cannot be read: put the secret there.") from error
 
 
 def _file(path: Path) -> dict[str, Any]:
