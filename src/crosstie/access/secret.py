@@ -59,7 +59,7 @@ class Secret(Record):
 
 async def _rule(unit: Unit, before: Secret | None, values: dict[str, Any]) -> None:
     if before is None:
-        await unit.log.cipher.load(unit.log.app, unit.tenant_id)
+        await unit.log.cipher.ready(unit.connection, unit.tenant_id)
         values |= _sealed(unit, values, values.pop("value"), values["rotation_days"])
     elif "rotation_days" in values:
         values["due_at"] = before.rotated_at + timedelta(days=values["rotation_days"])
@@ -81,7 +81,7 @@ def _sealed(unit: Unit, row: Mapping[str, Any], value: str, days: int) -> dict[s
 async def _rotate(unit: Unit, row: Secret, given: Mapping[str, Any]) -> Secret:
     """A new value; programs that still hold the one before are right until the overlap is over."""
     cipher = unit.log.cipher
-    await cipher.load(unit.log.app, unit.tenant_id)
+    await cipher.ready(unit.connection, unit.tenant_id)
     plain = await cipher.unseal(unit.connection, unit.tenant_id, row.value, TABLE, "value", row.id)
     fresh = _sealed(unit, row.__dict__, given["value"], row.rotation_days)
     fresh |= {"old_value": None, "overlap_until": None, "expires_at": given.get("expires_at"), "status": "active"}

@@ -104,25 +104,32 @@ class Vault:
     # the tenants' keys
 
     async def load(self, pool: asyncpg.Pool, tenant_id: UUID) -> None:
-        """Have the tenant's newest key at hand; to be called before `seal` and `open`."""
-        ring = self._rings.get(tenant_id)
-        if ring is not None and ring.fresh_until > time.monotonic():
+        """Have the tenant's newest key at hand; to be called before `seal` and `open`, outside a transaction."""
+        if self._due(tenant_id):
+            async with session.of_tenant(pool, tenant_id) as connection:
+                await self.ready(connection, tenant_id)
+
+    async def ready(self, connection: Connection, tenant_id: UUID) -> None:
+        """The same inside a transaction of the tenant, which need not wait for a second connection."""
+        if not self._due(tenant_id):
             return
+        ring = self._rings.get(tenant_id)
         if ring is not None:
             ring.fresh_until = time.monotonic() + FRESH  # one reads again, the others go on with what they know
-        async with session.of_tenant(pool, tenant_id) as connection:
-            rows = await connection.fetch(KEYS)
-            if ring is not None and ring.sealed >= COUNTED:
+            if ring.sealed >= COUNTED:
                 counted, ring.sealed = ring.sealed, 0
                 await connection.execute(
                     "UPDATE data_keys SET sealed = sealed + $2 WHERE id = $1", ring.newest, counted
                 )
-        await self._keep(rows)
+        await self._keep(await connection.fetch(KEYS))
+
+    def _due(self, tenant_id: UUID) -> bool:
+        ring = self._rings.get(tenant_id)
+        return ring is None or ring.fresh_until <= time.monotonic()
 
     async def load_many(self, pool: asyncpg.Pool, tenants: set[UUID]) -> None:
         """The same for a batch of tenants, on the worker's role."""
-        now = time.monotonic()
-        wanted = {t for t in tenants if t not in self._rings or self._rings[t].fresh_until <= now}
+        wanted = {tenant_id for tenant_id in tenants if self._due(tenant_id)}
         if not wanted:
             return
         async with session.of_tenants(pool, wanted) as connection:

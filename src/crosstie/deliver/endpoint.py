@@ -25,7 +25,7 @@ VALUE = re.compile(r"[\x20-\x7e]{0,1000}", re.ASCII)
 
 
 async def _rule(unit: Unit, before: WebhookEndpoint | None, values: dict[str, Any]) -> None:
-    await unit.log.cipher.load(unit.log.app, unit.tenant_id)
+    await unit.log.cipher.ready(unit.connection, unit.tenant_id)
     if "url" in values:
         _check_url(unit, values["url"])
     for number, pattern in enumerate(values.get("event_types") or ()):

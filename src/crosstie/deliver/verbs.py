@@ -42,7 +42,7 @@ def seal(unit: Unit, id: UUID, column: str, secret: str) -> bytes:
 async def _rotate(unit: Unit, row: WebhookEndpoint, given: Mapping[str, Any]) -> WebhookEndpoint:
     """Give it a new secret; both sign until the overlap is over."""
     cipher = unit.log.cipher
-    await cipher.load(unit.log.app, unit.tenant_id)
+    await cipher.ready(unit.connection, unit.tenant_id)
     kept = await cipher.unseal(unit.connection, unit.tenant_id, row.secret, TABLE, "secret", row.id)
     secret = checked(given.get("secret") or generate(row.signature))
     after = unit.update(

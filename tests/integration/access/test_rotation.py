@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import random
+import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -134,6 +137,40 @@ async def test_a_value_opens_in_its_own_place_and_in_no_other(
     assert len(pairs) > 200
     assert not [pair for pair in pairs if opens(pair[0], pair[1].place)]
     assert len({value.sealed[17:29] for value in found}) == len(found), "a nonce came twice"
+
+
+async def test_the_documented_script_alone_opens_what_is_stored(
+    stage: Stage, behind: asyncpg.Connection, tenant: Tenant
+) -> None:
+    """Nothing of ours is used: the page, the master key, and what a superuser reads."""
+    await filled(tenant)
+    page = Path(__file__).parents[3] / "docs" / "reference" / "formats.md"
+    script: dict[str, Any] = {}
+    exec(re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)[0], script)
+    master = (stage.home / "master.key").read_bytes()
+    keys = {row["id"]: row["wrapped"] for row in await behind.fetch("SELECT id, wrapped FROM data_keys")}
+    found = await values(behind, tenant)
+    opened = [
+        script["open_value"](
+            master, keys[UUID(bytes=each.sealed[1:17])], each.sealed,
+            str(each.place.tenant), each.place.table, each.place.column, str(each.place.row),
+        )
+        for each in found
+    ]  # fmt: skip
+    assert len(opened) >= 8
+    assert any(plain.startswith(b"whsec_") for plain in opened)
+    assert any(plain.startswith(b"token ") for plain in opened)
+
+
+async def test_the_doctor_tells_the_age_of_the_master_key(command: Command, behind: asyncpg.Connection) -> None:
+    move = "UPDATE data_keys SET wrapped_at = wrapped_at {} interval '91 days' WHERE purpose = 'root'"
+    await behind.execute(move.format("-"))
+    old = await asyncio.to_thread(command, "doctor", "-o", "json")
+    await behind.execute(move.format("+"))
+    young = await asyncio.to_thread(command, "doctor", "-o", "json")
+    states = [{each["name"]: each for each in json.loads(done.out)}["master key"] for done in (old, young)]
+    assert [each["state"] for each in states] == ["warn", "ok"]
+    assert "secrets rotate --master" in states[0]["fix"]
 
 
 def test_every_column_of_bytes_is_sealed_or_known_to_be_no_secret() -> None:

@@ -9,12 +9,14 @@ from uuid import UUID
 
 import asyncpg
 import httpx2
+import msgspec
 import pytest
 
-from crosstie.access.secret import reveal
+from crosstie.access.secret import SECRETS, reveal
 from crosstie.app import Process, opened
 from crosstie.errors import NotFound
 from crosstie.kit.crypto import Unsealable
+from crosstie.log import change
 from crosstie.log.timed import Timed
 from tests.fence import fence
 from tests.stage import Stage, Tenant
@@ -130,6 +132,21 @@ async def test_secrets_have_scopes_of_their_own(client: httpx2.AsyncClient, tena
             assert (await caller.get(f"/api/v1/secrets/{secret['id']}")).status_code == reads
             path = f"/api/v1/secrets/{secret['id']}/rotate"
             assert (await caller.post(path, json={"value": "x"})).status_code == rotates
+
+
+async def test_no_transaction_waits_for_a_second_connection(stage: Stage) -> None:
+    """As many as the pool has connections, each for a tenant whose keys this process does not know yet."""
+    tenants = [await stage.tenant() for _ in range(2)]
+    settings = msgspec.structs.replace(stage.settings, pool_size=len(tenants))
+    async with opened(settings, stage.dsns, work=False, name="test") as process, asyncio.timeout(30):
+        barrier = asyncio.Barrier(len(tenants))
+
+        async def make(tenant: Tenant) -> None:
+            async with process.log.unit(tenant.id) as unit:
+                await barrier.wait()
+                await change.create(unit, SECRETS, SECRETS.creation.decode({"name": "n", "value": PLAIN}))
+
+        await asyncio.gather(*map(make, tenants))
 
 
 async def test_swapped_ciphertexts_are_refused_not_given(
