@@ -188,11 +188,11 @@ class Rotation:
             id = place.place(dict(row))
             try:
                 plain = await self._vault.unseal(connection, tenant_id, row["sealed"], place.table, place.column, id)
+                sealed = self._vault.seal(tenant_id, plain, place.table, place.column, id)
             except Unsealable as error:
                 tally.broken.append(f"{place.table}.{place.column} {id}: {error}")
                 logger.error("rotation.unsealable", tenant_id=str(tenant_id), place=tally.broken[-1])
                 continue
-            sealed = self._vault.seal(tenant_id, plain, place.table, place.column, id)
             written.append((sealed, *(row[name] for name in place.key)))
         if written:
             await connection.executemany(column.write(), written)
@@ -249,12 +249,16 @@ class Rotation:
                     MASTER, self._vault.master.bytes,
                 )  # fmt: skip
                 for row in rows:
-                    key = self._vault.unwrap(tenant_id, row["id"], row["wrapped"])
+                    try:
+                        key = self._vault.unwrap(tenant_id, row["id"], row["wrapped"])
+                    except Unsealable as error:
+                        logger.error("rotation.key_lost", tenant_id=str(tenant_id), error=str(error))
+                        continue
                     await connection.execute(
                         "UPDATE data_keys SET wrapped = $2, wrapped_at = now() WHERE id = $1",
                         row["id"], self._vault.wrap(tenant_id, row["id"], key),
                     )  # fmt: skip
-            count += len(rows)
+                    count += 1
         return count
 
     async def _behind(self) -> list[UUID]:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
+import structlog
 
 from crosstie.access.master import MASTER, NIL, Masters
 from crosstie.db import session
@@ -31,6 +32,8 @@ FRESH = 5.0
 #: values that a process seals before it says so; one that is killed leaves at most so many uncounted
 COUNTED = 1 << 16
 DATA, ROOT = "data", "root"
+
+logger = structlog.get_logger()
 
 data_keys = sa.Table(
     "data_keys",
@@ -183,7 +186,10 @@ class Vault:
         if any(crypto.keyed_by(row["wrapped"]) not in self._known for row in new):
             await self.refresh()
         for row in new:
-            self._keys[row["id"]] = self.unwrap(row["tenant_id"], row["id"], row["wrapped"])
+            try:
+                self._keys[row["id"]] = self.unwrap(row["tenant_id"], row["id"], row["wrapped"])
+            except Unsealable as error:  # one tenant's trouble: others in its batch go on
+                logger.error("vault.key_lost", tenant_id=str(row["tenant_id"]), key_id=str(row["id"]), error=str(error))
         until = time.monotonic() + FRESH
         for tenant_id, newest in {row["tenant_id"]: row["id"] for row in rows}.items():
             ring = self._rings.get(tenant_id)
@@ -195,9 +201,14 @@ class Vault:
     # the values
 
     def seal(self, tenant_id: UUID, plain: bytes, table: str, column: str, row: UUID) -> bytes:
-        """Seal a value to its place under the tenant's newest key. Raises DeclarationError for an unmarked column."""
+        """Seal a value to its place under the tenant's newest key.
+
+        Raises DeclarationError for an unmarked column, Unsealable where that key cannot be had.
+        """
         _check(table, column)
         ring = self._rings[tenant_id]
+        if ring.newest not in self._keys:
+            raise Unsealable(f"the key {ring.newest} cannot be had")
         ring.sealed += 1
         return crypto.seal(self._keys[ring.newest], ring.newest, plain, Place(tenant_id, table, column, row))
 

@@ -338,6 +338,21 @@ async def test_what_was_changed_is_named_and_holds_up_nothing_else(
     assert verified(got, [well["secret"]])
 
 
+async def test_a_key_that_somebody_changed_is_the_trouble_of_its_tenant_alone(
+    stage: Stage, process: Process, behind: asyncpg.Connection, tenant: Tenant
+) -> None:
+    broken = await stage.tenant()
+    was = await behind.fetchval("SELECT wrapped FROM data_keys WHERE tenant_id = $1", broken.id)
+    spoil = "UPDATE data_keys SET wrapped = $2 WHERE tenant_id = $1"
+    await behind.execute(spoil, broken.id, was[:-1] + bytes([was[-1] ^ 1]))
+    await process.vault.load_many(process.log.worker, {tenant.id, broken.id})
+    assert process.vault.seal(tenant.id, b"x", "secrets", "value", tenant.id)
+    with pytest.raises(Unsealable, match="cannot be had"):
+        process.vault.seal(broken.id, b"x", "secrets", "value", broken.id)
+    await Rotation(process.log, process.vault).keep()
+    await behind.execute(spoil, broken.id, was)
+
+
 async def test_the_master_key_is_rotated_and_everybody_goes_on(
     command: Command, stage: Stage, behind: asyncpg.Connection, tenant: Tenant, client: httpx2.AsyncClient
 ) -> None:
