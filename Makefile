@@ -18,7 +18,11 @@ fetch = $(BIN)/uv pip install -q --python $(BIN)/python $(1) || $(BIN)/python -m
 # Without bytecode every start takes three times as long, and PYTHONDONTWRITEBYTECODE may keep a start from writing it.
 compile = $(BIN)/python -m compileall -q -j 0 $(1) || true
 
-.PHONY: help install up test proof check spec bench lock
+# Servers that tests talk to, from Debian where one is missing and may be installed.
+SERVERS = nats-server rabbitmq-server
+server = PATH="$$PATH:/usr/sbin" command -v $(1) >/dev/null
+
+.PHONY: help install up test proof check spec bench lock servers
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST)
@@ -29,12 +33,12 @@ install: .venv/runtime.stamp  ## the product and what it needs, into .venv
 up: install  ## run Crosstie with a demo tenant
 	@exec $(BIN)/crosstie up --demo
 
-test: .venv/test.stamp tests/judges/node_modules/.stamp  ## every test in its short form
+test: .venv/test.stamp tests/judges/node_modules/.stamp servers  ## every test in its short form
 	@$(call compile,src migrations tests)
 	$(BIN)/pytest -m 'not proof' -n auto --maxprocesses 4 --dist worksteal $(BESIDE)
 	$(BIN)/pytest -m 'not proof' $(ALONE)
 
-proof: .venv/test.stamp tests/judges/node_modules/.stamp  ## the long forms of fault, fuzz and load runs
+proof: .venv/test.stamp tests/judges/node_modules/.stamp servers  ## the long forms of fault, fuzz and load runs
 	$(BIN)/pytest -m proof --timeout 3600 $(BESIDE) $(ALONE)
 
 check: .venv/test.stamp  ## format, lint, types, import contracts and freshness of spec/
@@ -78,6 +82,12 @@ tests/judges/node_modules/.stamp: tests/judges/package-lock.json requirements/no
 	@command -v npm >/dev/null || $(call fetch,--require-hashes -r requirements/node.lock)
 	@cd tests/judges && PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --silent --no-audit --no-fund
 	@touch $@
+
+servers:
+	@for each in $(SERVERS); do $(call server,$$each) && continue; \
+		{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing $$each" && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$each >/dev/null; } || \
+		echo "$$each is missing and cannot be installed here: its tests are skipped" >&2; done
 
 # Locks hold names, versions and hashes only, no addresses, so that they work behind any mirror.
 COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -19,6 +19,7 @@ from uuid import UUID
 
 import asyncpg
 import httpx2
+import msgspec
 import uvloop
 
 from crosstie.access import key as keys
@@ -157,10 +158,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def staged() -> Iterator[Stage]:
-    """A stage in a folder of its own, gone afterwards."""
+def staged(**changes: Any) -> Iterator[Stage]:
+    """A stage in a folder of its own, gone afterwards; `changes` are settings."""
     home = Path(tempfile.mkdtemp(prefix="crosstie-test-"))
     stage = Stage(home)
+    stage.settings = msgspec.structs.replace(stage.settings, **changes)
     try:
         with stage.serving():
             yield stage

@@ -42,6 +42,8 @@ from crosstie.catalog import catalogue
 from crosstie.db import engine
 from crosstie.db.seat import Seat
 from crosstie.declare.catalogue import Catalogue
+from crosstie.deliver.broker.build import build
+from crosstie.deliver.broker.sink import Brokers
 from crosstie.deliver.webhook import Webhooks
 from crosstie.deliver.wire import Wire
 from crosstie.errors import ConfigurationError
@@ -58,6 +60,7 @@ from crosstie.log.reaction import Reactions
 from crosstie.log.replay import Replays
 from crosstie.log.retention import Keeper
 from crosstie.log.route import Routes
+from crosstie.log.sink import Sink
 from crosstie.log.timed import Timed
 from crosstie.log.unit import Log
 from crosstie.log.worker import Worker
@@ -116,7 +119,9 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         stack.push_async_callback(fetcher.close)
         declared: Catalogue = catalogue()
         epoch = await app.fetchval("SELECT installation_epoch()")
-        routes = Routes(worker_pool, [Webhooks(worker_pool, vault, sender, settings)])
+        brokers = build(settings, [name for name, declared in declared.events.items() if declared.open])
+        sinks: list[Sink] = [Webhooks(worker_pool, vault, sender, settings), Brokers(brokers, settings)]
+        routes = Routes(worker_pool, sinks)
         worker = Worker(worker_pool, routes, name, epoch) if work else None
         dispatcher = Dispatcher(worker_pool, routes, worker)
         herald = Herald(worker_pool, dsns.worker, routes, dispatcher, worker)
@@ -139,6 +144,7 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         process = Process(made, vault, trusted, routes, dispatcher, ingest, worker, metrics, [])
         process.tasks += [herald.run, vault.masters.live]
         if worker:
+            process.tasks += [broker.run for broker in brokers]
             process.tasks += [
                 dispatcher.run,
                 worker.run,

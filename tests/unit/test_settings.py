@@ -315,7 +315,7 @@ def test_any_origin_never_comes_with_cookies(tmp_path: Path) -> None:
 def test_brokers_are_nats_or_amqp(tmp_path: Path) -> None:
     assert "begins with nats://" in refusal(prefixed(BROKERS="redis://h"), tmp_path)
     assert "without a host" in refusal(prefixed(BROKERS="nats:///x"), tmp_path)
-    for template in ("crosstie", "{event_type}.{tenant}", "{event_type", "{}"):
+    for template in ("crosstie", "{event_type}.{tenant}", "{event_type", "{}", "a.{event_type}.b", "a b.{event_type}"):
         assert "CROSSTIE_BROKER_OUT" in refusal(prefixed(BROKER_OUT=template), tmp_path)
     assert load(prefixed(BROKER_IN="{event_type}"), tmp_path).broker_in == "{event_type}"
 

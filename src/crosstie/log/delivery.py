@@ -72,6 +72,8 @@ class Delivery(Row):
     )
     #: attempts before the schedule was begun anew by a retry
     base: Mapped[int] = mapped_column(sa.Integer, server_default="0")
+    #: which republication to a broker it is
+    round: Mapped[int] = mapped_column(sa.Integer, server_default="0")
     due_at: Mapped[datetime | None] = moment(doc="When the next attempt is due.", nullable=True)
     leased_by: Mapped[UUID | None] = mapped_column(sa.Uuid)
     response_status: Mapped[int | None] = mapped_column(

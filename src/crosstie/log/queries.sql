@@ -100,15 +100,16 @@ SELECT e.* FROM taken t JOIN events e ON e.tenant_id = t.tenant_id AND e.id = t.
 
 -- name: queue
 -- Write deliveries. Ordered ones (with a lane) wait at infinity until they are the head of their lane.
--- $1 tenant_id $2 id $3 log_id $4 event_id $5 event_type $6 endpoint_id $7 sink $8 lane $9 sequence $10 leased $11 worker
+-- $1 tenant_id $2 id $3 log_id $4 event_id $5 event_type $6 endpoint_id $7 sink $8 lane $9 sequence $10 leased $11 worker $12 round
 INSERT INTO deliveries (tenant_id, id, created_at, log_id, event_id, event_type, endpoint_id, sink, lane, sequence, status,
-    attempts, due_at, leased_by)
+    attempts, due_at, leased_by, round)
   SELECT d.tenant_id, d.id, now(), d.log_id, d.event_id, d.event_type, d.endpoint_id, d.sink, d.lane, d.sequence,
     CASE WHEN d.leased THEN 'delivering' ELSE 'pending' END, d.leased::int,
     CASE WHEN d.leased THEN NULL WHEN d.lane IS NOT NULL THEN 'infinity' ELSE now() END,
-    CASE WHEN d.leased THEN $11::uuid END
+    CASE WHEN d.leased THEN $11::uuid END, d.round
   FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::text[], $9::bigint[],
-    $10::bool[]) AS d (tenant_id, id, log_id, event_id, event_type, endpoint_id, sink, lane, sequence, leased)
+    $10::bool[], $12::int[]) AS d (tenant_id, id, log_id, event_id, event_type, endpoint_id, sink, lane, sequence, leased,
+    round)
 
 -- name: lanes
 -- Serialise those who may promote in these lanes, in sorted order. $1 sorted hashes of (endpoint, lane)
@@ -148,9 +149,10 @@ WITH due AS (
 ), leased AS (
   UPDATE deliveries d SET status = 'delivering', attempts = d.attempts + 1, due_at = NULL, leased_by = $4
     FROM due WHERE d.tenant_id = due.tenant_id AND d.id = due.id AND d.due_at IS NOT NULL
-    RETURNING d.tenant_id, d.id AS delivery_id, d.log_id, d.endpoint_id, d.sink, d.lane, d.attempts, d.base, d.created_at
+    RETURNING d.tenant_id, d.id AS delivery_id, d.log_id, d.endpoint_id, d.sink, d.lane, d.attempts, d.base, d.created_at,
+      d.round
 )
-SELECT l.delivery_id, l.endpoint_id, l.sink, l.lane, l.attempts, l.base, l.created_at, e.*
+SELECT l.delivery_id, l.endpoint_id, l.sink, l.lane, l.attempts, l.base, l.created_at, l.round, e.*
   FROM leased l JOIN events e ON e.tenant_id = l.tenant_id AND e.id = l.log_id
   ORDER BY l.attempts > 1, l.delivery_id
 
@@ -167,8 +169,8 @@ WITH given AS (
 ), done AS (
   UPDATE deliveries d SET status = g.status, leased_by = NULL, due_at = now() + g.wait * interval '1 second',
       response_status = g.response_status, error_code = g.error_code,
-      -- what failed for want of our own sockets or memory uses up no step of the schedule
-      base = d.base + coalesce(g.error_code = 'local', false)::int,
+      -- what failed for want of our own sockets or memory, or of the broker, uses up no step of the schedule
+      base = d.base + coalesce(g.error_code IN ('local', 'broker_away'), false)::int,
       finished_at = CASE WHEN g.wait IS NULL THEN now() END
     FROM given g
     WHERE d.tenant_id = g.tenant_id AND d.id = g.id AND d.attempts = g.number AND d.leased_by = $4

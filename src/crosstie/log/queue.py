@@ -23,6 +23,7 @@ class Queued:
     route: Route
     id: UUID
     leased: bool
+    round: int = 0
 
     @property
     def lane(self) -> str | None:
@@ -46,7 +47,7 @@ def plan(event: Event, routes: Sequence[Route], taken: dict[UUID, int], room: An
     found = []
     for route in routes:
         leased = False
-        if not route.ordered and route.flowing and route.rate is None and room is not None:
+        if not route.ordered and route.flows and route.rate is None and room is not None:
             held = taken.get(route.id, 0)
             leased = held < room(route)
             taken[route.id] = held + leased
@@ -82,6 +83,7 @@ async def _insert(connection: Connection, queued: Sequence[Queued], worker: UUID
         [q.event.sequence for q in queued],
         [q.leased for q in queued],
         worker,
+        [q.round for q in queued],
     )
 
 

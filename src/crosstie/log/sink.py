@@ -11,6 +11,9 @@ from uuid import UUID
 from crosstie.db.engine import Connection
 from crosstie.log.event import Event
 
+#: error codes of what is no fault of the receiver or the event: such attempts use up no step of the schedule
+LOCAL, BROKER = "local", "broker_away"
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -29,6 +32,8 @@ class Route:
     urgent: bool = True
     #: deliveries are claimed; where not, they wait
     flowing: bool = True
+    #: whether it can be sent to at this moment, where that changes by itself
+    ready: Callable[[], bool] | None = None
     max_in_flight: int = 64
     #: nothing came through since some failure
     failing: bool = False
@@ -38,6 +43,11 @@ class Route:
     rate: tuple[int, float] | None = None
     #: what the kind of sink needs to send
     target: Any = None
+
+    @property
+    def flows(self) -> bool:
+        """Whether deliveries may be leased now."""
+        return self.flowing and (self.ready is None or self.ready())
 
 
 @dataclass(slots=True)
@@ -54,6 +64,8 @@ class Lease:
     base: int = 0
     created_at: datetime | None = None
     lane: str | None = None
+    #: which republication to a broker it is; 0 for the first sending
+    round: int = 0
 
 
 @dataclass(slots=True)

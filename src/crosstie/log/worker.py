@@ -25,7 +25,7 @@ from crosstie.log.batch import Batcher
 from crosstie.log.event import read
 from crosstie.log.record import write
 from crosstie.log.route import Routes
-from crosstie.log.sink import Lease, Outcome, Result, Route
+from crosstie.log.sink import BROKER, LOCAL, Lease, Outcome, Result, Route
 
 #: seconds: how often a worker says that it lives, and after which silence its leases are freed
 BEAT, SILENCE = 4.0, 20.0
@@ -37,7 +37,7 @@ ABREAST = 2000
 #: sends under way at most to an endpoint that fails, in the whole installation
 PROBES = 4
 
-#: seconds before another try, where this machine was out of sockets or memory
+#: seconds before another try, where this machine was out of sockets or memory, or a broker away
 OVERLOADED = 5.0
 JITTER = Random()  # noqa: S311  # spreads retries, guards nothing
 
@@ -200,7 +200,7 @@ class Worker:
         if not due:
             return 0
         await self._routes.have({row["tenant_id"] for row in due})
-        routes = [route for row in due if (route := self._routes.get(row["endpoint_id"])) and route.flowing]
+        routes = [route for row in due if (route := self._routes.get(row["endpoint_id"])) and route.flows]
         routes = [route for route in routes if self.room(route)]
         if not routes:
             return 0
@@ -326,6 +326,7 @@ def _leases(rows: list[asyncpg.Record]) -> list[Lease]:
             event=read(row),
             created_at=row["created_at"],
             lane=row["lane"],
+            round=row["round"],
         )
         for row in rows
     ]
@@ -342,7 +343,7 @@ def _judge(lease: Lease, outcome: Outcome, route: Route | None) -> Result:
     if outcome.ok:
         return Result(lease, outcome, "delivered", None)
     wait = None
-    if outcome.error_code == "local":
+    if outcome.error_code in (LOCAL, BROKER):
         wait = OVERLOADED
     elif not outcome.gone:
         wait = retry.wait(route.schedule if route else (), lease.number - lease.base, JITTER)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import string
+import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -200,18 +200,20 @@ def _cors(s: Settings) -> None:
         )
 
 
+BROKERS = ("nats", "tls", "amqp", "amqps", "celery+amqp", "celery+amqps")
+#: words parted by dots, then the type: what stands before it names a stream or an exchange
+TEMPLATE = re.compile(r"([A-Za-z0-9_-]+\.)*\{event_type\}", re.ASCII)
+
+
 def _brokers(s: Settings) -> None:
     for broker in s.brokers:
-        url = _url("BROKERS", broker, ("nats", "tls", "amqp", "amqps"))
+        url = _url("BROKERS", broker, BROKERS)
         _refuse(not url.hostname, "CROSSTIE_BROKERS holds an address without a host: write nats://HOST:PORT.")
     for name in ("BROKER_OUT", "BROKER_IN"):
-        try:
-            fields = {
-                field for _, field, _, _ in string.Formatter().parse(getattr(s, name.lower())) if field is not None
-            }
-        except ValueError:
-            fields = set()
-        _refuse(fields != {"event_type"}, f"CROSSTIE_{name} must hold {{event_type}} and no other field in braces.")
+        _refuse(
+            not TEMPLATE.fullmatch(getattr(s, name.lower())),
+            f"CROSSTIE_{name} must be words parted by dots with {{event_type}} at the end, and nothing else in braces.",
+        )
 
 
 def _store(s: Settings) -> None:

@@ -1,0 +1,100 @@
+"""A broker of the settings: kept connected, watched, read from. What waits for it waits in PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from crosstie.deliver.broker.address import Address
+from crosstie.deliver.broker.line import CONFIRM, WINDOW, Away, Incoming, Line, Outgoing, Refused
+
+#: seconds between attempts to connect, doubled up to the second; for a place in the window; and of a rest after a stall
+FIRST, LAST, PLACE, REST = 0.2, 5.0, 2.0, 5.0
+Take = Callable[[Address, Sequence[Incoming]], Awaitable[None]]
+logger = structlog.get_logger()
+
+
+class Broker:
+    """One broker. While it is away or stalls, nothing is claimed for it, so that it holds nobody else's place."""
+
+    def __init__(self, address: Address, line: Line) -> None:
+        self.address = address
+        self._line = line
+        self._connected = False
+        self._rest = float("-inf")
+        self._window = asyncio.Semaphore(WINDOW)
+
+    def ready(self) -> bool:
+        """Whether events may be handed to it now."""
+        return self._connected and asyncio.get_running_loop().time() >= self._rest
+
+    async def run(self, take: Take | None = None) -> None:
+        """Keep the line open until cancelled, and hand what comes in to `take`."""
+        wait = FIRST
+        while True:
+            try:
+                async with asyncio.timeout(CONFIRM):
+                    await self._line.open()
+                self._connected, wait = True, FIRST
+                logger.info("broker.connected", broker=self.address.name)
+                await self._serve(take)
+                logger.warning("broker.lost", broker=self.address.name)
+            except Exception as error:  # noqa: BLE001  # whatever a client raises, the answer is to connect anew
+                told = self.address.hide(f"{type(error).__name__}: {error}"[:300])
+                logger.warning("broker.away", broker=self.address.name, error=told)
+            finally:
+                self._connected = False
+                await self._line.close()
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, LAST)
+
+    async def _serve(self, take: Take | None) -> None:
+        tasks = {asyncio.create_task(self._line.closed())}
+        if take is not None:
+            tasks.add(asyncio.create_task(self._read(take)))
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self, take: Take) -> None:
+        while True:
+            messages = await self._line.take()
+            if messages:
+                await take(self.address, messages)
+
+    async def send(self, message: Outgoing) -> None:
+        """Hand over one event and wait for the broker's word. Raises Away, Refused."""
+        if not self.ready():
+            raise Away("The broker is not connected.")
+        try:
+            async with asyncio.timeout(PLACE):
+                await self._window.acquire()
+        except TimeoutError:
+            raise self._stalled("The broker takes its time: no place in its window.") from None
+        try:
+            async with asyncio.timeout(CONFIRM):
+                await self._line.publish(message)
+        except Refused:
+            raise
+        except TimeoutError:
+            raise self._stalled(f"The broker did not confirm within {CONFIRM:.0f} s.") from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise Away("The line broke.") from None  # a client cancels what waits on a line that it closes
+        except Exception as error:  # noqa: BLE001  # as above
+            raise Away(self.address.hide(f"{type(error).__name__}: {error}"[:300])) from None
+        finally:
+            self._window.release()
+
+    def _stalled(self, sentence: str) -> Away:
+        self._rest = asyncio.get_running_loop().time() + REST
+        return Away(sentence)

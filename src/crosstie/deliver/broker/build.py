@@ -1,0 +1,39 @@
+"""From the settings to brokers: which kind of line each entry asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from crosstie.deliver.broker.address import Address, parse
+from crosstie.deliver.broker.broker import Broker
+from crosstie.deliver.broker.line import Line, Names
+from crosstie.deliver.broker.nats import NatsLine
+
+
+class Terms(Protocol):
+    """What is asked of the settings."""
+
+    @property
+    def brokers(self) -> tuple[str, ...]: ...
+
+    @property
+    def broker_out(self) -> str: ...
+
+    @property
+    def broker_in(self) -> str: ...
+
+    @property
+    def public_url(self) -> str: ...
+
+
+def build(terms: Terms, types: Iterable[str]) -> list[Broker]:
+    """The brokers of the settings, at rest. `types` are those that outside systems may send."""
+    domains = tuple(sorted({name.partition(".")[0] for name in types}))
+    names = Names(terms.broker_out, terms.broker_in, terms.public_url, domains)
+    return [Broker(address, line(address, names)) for address in map(parse, terms.brokers)]
+
+
+def line(address: Address, names: Names) -> Line:
+    """The line that an address asks for."""
+    return NatsLine(address, names)

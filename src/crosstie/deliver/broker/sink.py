@@ -1,0 +1,79 @@
+"""The sink of brokers: every tenant that a broker is for has a way to it, without a row."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+from crosstie.db.engine import Connection
+from crosstie.deliver.broker.broker import Broker
+from crosstie.deliver.broker.line import Away, Outgoing, Refused
+from crosstie.kit import clock, text
+from crosstie.log.event import Event
+from crosstie.log.sink import BROKER, Lease, Outcome, Result, Route
+
+
+class Terms(Protocol):
+    """What the sink asks of the settings."""
+
+    @property
+    def retry_schedule(self) -> Sequence[float]:
+        """Seconds between attempts."""
+        ...
+
+
+class Brokers:
+    """Sends events to the brokers of the settings."""
+
+    kind = "broker"
+
+    def __init__(self, brokers: Sequence[Broker], terms: Terms) -> None:
+        self.brokers = brokers
+        self._terms = terms
+        self._wants = {broker.address.name: text.matcher(broker.address.types) for broker in brokers}
+
+    async def routes(self, connection: Connection, tenants: Sequence[UUID]) -> list[Route]:
+        """One way per tenant and broker that is for it. Those of a suspended tenant wait."""
+        if not self.brokers:
+            return []
+        rows = await connection.fetch(
+            "SELECT tenant_id, slug, status FROM tenants WHERE tenant_id = ANY ($1::uuid[])", list(tenants)
+        )
+        return [
+            Route(
+                tenant_id=row["tenant_id"],
+                id=broker.address.route(row["tenant_id"]),
+                sink=self.kind,
+                wants=self._wants[broker.address.name],
+                ordered=True,
+                flowing=row["status"] == "active",
+                ready=broker.ready,
+                schedule=self._terms.retry_schedule,
+                target=broker,
+            )
+            for row in rows
+            for broker in self.brokers
+            if broker.address.allows(row["slug"])
+        ]
+
+    async def send(self, lease: Lease, route: Route) -> Outcome:
+        """Hand one event over and wait for the confirm."""
+        started, loop = clock.now(), asyncio.get_running_loop()
+        began = loop.time()
+        broker: Broker = route.target
+        code = message = None
+        try:
+            await broker.send(Outgoing(lease.event, lease.round))
+        except Away as error:
+            code, message = BROKER, str(error)
+        except Refused as error:
+            code, message = error.args[0], str(error)
+        took = int((loop.time() - began) * 1000)
+        refused = code not in (None, BROKER)
+        return Outcome(code is None, started, took, gone=refused, error_code=code, error_message=message)
+
+    async def settled(self, connection: Connection, results: Sequence[Result]) -> Sequence[Event]:
+        """A broker's state is its connection: nothing to note."""
+        return ()
