@@ -1259,11 +1259,27 @@ BEGIN
     WHERE o.status IN ('queued', 'running') AND o.due_at <= now() ORDER BY o.due_at LIMIT most;
 END $$;
 
--- Look-ups across tenants that must happen before a tenant is known.
+-- Parked events whose next try is due; those of a suspended tenant wait for it.
 
 REVOKE ALL ON FUNCTION due_operations(int) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION due_operations(int) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION due_letters(most int) RETURNS TABLE (tenant_id uuid, id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT l.tenant_id, l.id FROM dead_letters l JOIN tenants t ON t.id = l.tenant_id AND t.status = 'active'
+    WHERE l.status = 'parked' AND l.due_at <= now() ORDER BY l.due_at LIMIT most;
+END $$;
+
+-- Look-ups across tenants that must happen before a tenant is known.
+
+REVOKE ALL ON FUNCTION due_letters(int) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION due_letters(int) TO crosstie_worker;
 
 CREATE OR REPLACE FUNCTION key_find(digest bytea) RETURNS TABLE (
   tenant_id uuid, id uuid, scopes jsonb, ips jsonb, expires_at timestamptz, revoked_at timestamptz, old boolean,

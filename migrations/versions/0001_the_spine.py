@@ -182,24 +182,40 @@ def upgrade() -> None:
     )
     op.create_table(
         "dead_letters",
+        sa.Column("status", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("event", postgresql.JSON(astext_type=sa.Text()), nullable=False),
         sa.Column("event_type", sa.Text(), nullable=False),
         sa.Column("endpoint_id", sa.Uuid(), nullable=True),
         sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=True),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
+        sa.CheckConstraint("status IN ('dead', 'parked')", name=op.f("ck_dead_letters_status")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_dead_letters")),
         info={"reach": "batch"},
     )
     op.create_index("ix_dead_letters_cause", "dead_letters", ["tenant_id", "cause", "id"], unique=False)
+    op.create_index(
+        "ix_dead_letters_due", "dead_letters", ["due_at"], unique=False, postgresql_where=sa.text("status = 'parked'")
+    )
     op.create_index("ix_dead_letters_endpoint_id", "dead_letters", ["tenant_id", "endpoint_id", "id"], unique=False)
     op.create_index("ix_dead_letters_event_type", "dead_letters", ["tenant_id", "event_type", "id"], unique=False)
     op.create_index("ix_dead_letters_last_at", "dead_letters", ["tenant_id", "last_at", "id"], unique=False)
     op.create_index("ix_dead_letters_source", "dead_letters", ["tenant_id", "source", "id"], unique=False)
+    op.create_index("ix_dead_letters_status", "dead_letters", ["tenant_id", "status", "id"], unique=False)
+    op.create_index(
+        "uq_dead_letters_digest",
+        "dead_letters",
+        ["tenant_id", "source", "digest"],
+        unique=True,
+        postgresql_where=sa.text("digest IS NOT NULL"),
+    )
     op.create_table(
         "deliveries",
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -213,6 +229,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("base", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("round", sa.Integer(), server_default="0", nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("leased_by", sa.Uuid(), nullable=True),
         sa.Column("response_status", sa.Integer(), nullable=True),

@@ -43,6 +43,7 @@ from crosstie.db import engine
 from crosstie.db.seat import Seat
 from crosstie.declare.catalogue import Catalogue
 from crosstie.deliver.broker.build import build
+from crosstie.deliver.broker.inbox import Inbox
 from crosstie.deliver.broker.sink import Brokers
 from crosstie.deliver.webhook import Webhooks
 from crosstie.deliver.wire import Wire
@@ -54,9 +55,12 @@ from crosstie.kit.resolver import Resolver
 from crosstie.log.dispatch import Dispatcher
 from crosstie.log.herald import Herald
 from crosstie.log.ingest import Ingest
+from crosstie.log.intake import Intake
 from crosstie.log.loose import Broom
 from crosstie.log.operation import Chores
+from crosstie.log.park import Park
 from crosstie.log.reaction import Reactions
+from crosstie.log.registry import Registry
 from crosstie.log.replay import Replays
 from crosstie.log.retention import Keeper
 from crosstie.log.route import Routes
@@ -119,7 +123,7 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         stack.push_async_callback(fetcher.close)
         declared: Catalogue = catalogue()
         epoch = await app.fetchval("SELECT installation_epoch()")
-        brokers = build(settings, [name for name, declared in declared.events.items() if declared.open])
+        brokers = build(settings, [each.name for each in declared.events.values() if each.open])
         sinks: list[Sink] = [Webhooks(worker_pool, vault, sender, settings), Brokers(brokers, settings)]
         routes = Routes(worker_pool, sinks)
         worker = Worker(worker_pool, routes, name, epoch) if work else None
@@ -144,7 +148,10 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         process = Process(made, vault, trusted, routes, dispatcher, ingest, worker, metrics, [])
         process.tasks += [herald.run, vault.masters.live]
         if worker:
-            process.tasks += [broker.run for broker in brokers]
+            intake = Intake(declared, Registry(app))
+            park = Park(worker_pool, intake, ingest, epoch, settings.retry_schedule)
+            inbox = Inbox(app, intake, ingest, park, settings.public_url)
+            process.tasks += [park.run, *(partial(broker.run, inbox.take) for broker in brokers)]
             process.tasks += [
                 dispatcher.run,
                 worker.run,

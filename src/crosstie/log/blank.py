@@ -27,7 +27,8 @@ LETTERS = Statement(
     "UPDATE dead_letters l SET event = jsonb_set(l.event::jsonb, ARRAY['data'],"
     " (SELECT d || coalesce(jsonb_object_agg(k, 'null'::jsonb) FILTER (WHERE d ? k), jsonb_build_object())"
     " FROM (SELECT l.event::jsonb -> 'data' AS d) AS held, unnest($3::text[]) AS k GROUP BY d))::json"
-    " WHERE l.event::jsonb -> 'subject' ->> 'type' = $1::text AND l.event::jsonb -> 'subject' ->> 'id' = $2::text",
+    " WHERE l.event::jsonb -> 'subject' ->> 'type' = $1::text AND l.event::jsonb -> 'subject' ->> 'id' = $2::text"
+    " AND jsonb_typeof(l.event::jsonb -> 'data') = 'object'",
     "123",
 )
 ANSWERS = Statement(

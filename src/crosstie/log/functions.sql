@@ -279,3 +279,15 @@ BEGIN
   RETURN QUERY SELECT o.tenant_id, o.id FROM operations o
     WHERE o.status IN ('queued', 'running') AND o.due_at <= now() ORDER BY o.due_at LIMIT most;
 END $$;
+
+-- Parked events whose next try is due; those of a suspended tenant wait for it.
+-- for: worker
+CREATE OR REPLACE FUNCTION due_letters(most int) RETURNS TABLE (tenant_id uuid, id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT l.tenant_id, l.id FROM dead_letters l JOIN tenants t ON t.id = l.tenant_id AND t.status = 'active'
+    WHERE l.status = 'parked' AND l.due_at <= now() ORDER BY l.due_at LIMIT most;
+END $$;

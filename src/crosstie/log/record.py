@@ -19,8 +19,8 @@ from crosstie.log.sink import Result, Sink
 APPEND = statement.joined((QUERIES["append"],))
 BURY = (
     "INSERT INTO dead_letters (tenant_id, id, source, event, event_type, endpoint_id, cause, attempts, first_at,"
-    " last_at) SELECT d.tenant_id, d.id, g.source, g.event, d.event_type, d.endpoint_id, g.cause, d.attempts,"
-    " d.created_at, g.at"
+    " last_at, status) SELECT d.tenant_id, d.id, g.source, g.event, d.event_type, d.endpoint_id, g.cause, d.attempts,"
+    " d.created_at, g.at, 'dead'"
     " FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::json[], $5::text[], $6::timestamptz[])"
     " AS g (tenant_id, id, source, event, cause, at)"
     " JOIN deliveries d ON d.tenant_id = g.tenant_id AND d.id = g.id ON CONFLICT (tenant_id, id) DO UPDATE"

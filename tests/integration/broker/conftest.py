@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 
 import pytest
 
-from tests.parts.nats import PROGRAM, NatsServer, served
+from tests.integration.broker.peer import NatsPeer, Peer, RabbitPeer
+from tests.parts import nats, rabbit
 from tests.stage import Stage, staged
 
 
-@pytest.fixture(scope="session")
-def nats_server() -> Iterator[NatsServer]:
-    """A NATS server for the whole run."""
-    if PROGRAM is None:
-        pytest.skip("nats-server is not installed")
-    with served() as server:
-        yield server
+@dataclass(frozen=True)
+class Hub:
+    """The installation, its brokers' addresses, and the first word of its streams and exchanges."""
+
+    stage: Stage
+    nats: str
+    rabbit: str
+    word: str
 
 
 @pytest.fixture(scope="session")
-def hub(nats_server: NatsServer) -> Iterator[Stage]:
-    """An installation that publishes to it and reads from it."""
-    with staged(brokers=(nats_server.url,)) as found:
-        yield found
+def hub() -> Iterator[Hub]:
+    """An installation that publishes to NATS, RabbitMQ and Celery at once, and reads from both."""
+    if nats.PROGRAM is None or (rabbit.PROGRAM is None and not rabbit.local()):
+        pytest.skip("nats-server or rabbitmq-server is not installed")
+    word = f"t{secrets.token_hex(4)}"
+    with nats.served() as server, rabbit.some() as address:
+        brokers = (server.url, address, f"celery+{address}?queue={word}.tasks&task=firm.heard&types=client.*")
+        names = {"broker_out": f"{word}.out.{{event_type}}", "broker_in": f"{word}.in.{{event_type}}"}
+        with staged(brokers=brokers, **names) as stage:
+            yield Hub(stage, server.url, address, word)
+        rabbit.forget(address, word)
+
+
+@pytest.fixture(params=["nats", "rabbit"])
+async def peer(request: pytest.FixtureRequest, hub: Hub) -> AsyncIterator[Peer]:
+    """An outside system on one broker, by the client library alone."""
+    made: Peer = NatsPeer() if request.param == "nats" else RabbitPeer()
+    await made.open(hub.nats if request.param == "nats" else hub.rabbit, hub.word)
+    yield made
+    await made.close()

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-import nats
-
-from tests.parts.nats import NatsServer
-from tests.stage import Stage
+from tests.integration.broker.conftest import Hub
+from tests.integration.broker.peer import Peer, of
 
 
-async def test_an_event_reaches_a_stock_nats_consumer(hub: Stage, nats_server: NatsServer) -> None:
-    tenant = await hub.tenant()
+async def test_an_outside_system_hears_of_every_event_in_order(hub: Hub, peer: Peer) -> None:
+    tenant = await hub.stage.tenant()
     async with tenant.client() as client:
         made = (await client.post("/api/v1/clients", json={"name": "Acme"})).json()
         for number in range(5):
             await client.patch(f"/api/v1/clients/{made['id']}", json={"name": f"Acme {number}"})
         logged = (await client.get("/api/v1/events", params={"sort": "created_at"})).json()["data"]
-    connection = await nats.connect(nats_server.url)
-    consumer = await connection.jetstream().subscribe("crosstie.out.>", ordered_consumer=True)
-    got: list[tuple[dict[str, str], str, Any]] = []
-    while len(got) < len(logged):
-        message = await consumer.next_msg(30)
-        document = json.loads(message.data)
-        if document["tenant_id"] == str(tenant.id):
-            got.append((dict(message.headers or {}), message.subject, document))
-    await connection.close()
-    assert [document for *_, document in got if document["subject"]] == [e for e in logged if e["subject"]]
-    for headers, subject, document in got:
-        assert subject == f"crosstie.out.{document['event_type']}"
-        assert headers["Crosstie-Event-Id"] == document["event_id"]
-        assert headers["Nats-Msg-Id"].startswith(f"{tenant.id}.")
-    assert len({headers["Nats-Msg-Id"] for headers, *_ in got}) == len(got)
+        got = await of(peer, tenant, len(logged))
+        about = [message.event for message in got if message.event["subject"]]
+        assert about == [event for event in logged if event["subject"]]
+        for message in got:
+            assert message.topic == message.event["event_type"] == message.headers["Crosstie-Event-Type"]
+            assert message.headers["Crosstie-Event-Id"] == message.event["event_id"]
+            assert message.headers["Crosstie-Tenant-Id"] == str(tenant.id)
+            assert message.headers.get("Nats-Msg-Id", f"{tenant.id}.").startswith(f"{tenant.id}.")
+        sent = (await client.get("/api/v1/deliveries", params={"event_id": logged[0]["event_id"]})).json()["data"]
+    assert {delivery["sink"] for delivery in sent} >= {"broker"}

@@ -7,8 +7,10 @@ from typing import Protocol
 
 from crosstie.deliver.broker.address import Address, parse
 from crosstie.deliver.broker.broker import Broker
+from crosstie.deliver.broker.celery import CeleryLine
 from crosstie.deliver.broker.line import Line, Names
 from crosstie.deliver.broker.nats import NatsLine
+from crosstie.deliver.broker.rabbit import RabbitLine
 
 
 class Terms(Protocol):
@@ -36,4 +38,6 @@ def build(terms: Terms, types: Iterable[str]) -> list[Broker]:
 
 def line(address: Address, names: Names) -> Line:
     """The line that an address asks for."""
-    return NatsLine(address, names)
+    if address.celery:
+        return CeleryLine(address, names)
+    return RabbitLine(address, names) if address.scheme.startswith("amqp") else NatsLine(address, names)
