@@ -18,6 +18,7 @@ from crosstie.access.oauth.server import Server, Snapshot
 from crosstie.access.session import SignedIn
 from crosstie.db import session
 from crosstie.kit import clock, crypto, ids
+from crosstie.log.trail import Act
 
 #: parameters of extensions that are not spoken here (OpenID Connect Core §6, §3.1.2.6)
 UNSPOKEN = {"request": "request_not_supported", "request_uri": "request_uri_not_supported",
@@ -118,6 +119,7 @@ class Asks:
             await kept.consent(unit.connection, client.tenant_id, given, unit.now)
             await kept.add_code(unit.connection, client.tenant_id, given, digest, further, unit.now)
             await kept.sweep(unit.connection, unit.now)
+            unit.note(Act("oauth_apps.allow", "oauth_app", str(client.id), after={"scopes": list(given.scopes)}))
         return self.back(sent, {"code": code})
 
     def refused(self, sent: Mapping[str, str], error: OAuth2Error) -> str:

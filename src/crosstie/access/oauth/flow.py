@@ -23,6 +23,7 @@ from crosstie.access.token import Tokens
 from crosstie.db import session
 from crosstie.kit import clock, crypto
 from crosstie.log.event import Actor
+from crosstie.log.trail import Act
 from crosstie.log.unit import Log
 
 logger = structlog.get_logger()
@@ -119,8 +120,10 @@ class Flows:
     async def _replayed(self, client: Client, one: Code | Refresh) -> None:
         """Somebody has a copy (RFC 9700 §4.5, §4.14): what came of it works no more. Raises InvalidGrantError."""
         logger.warning("oauth.reused", app=str(client.id), user=str(one.user_id), family=str(one.family_id))
-        async with self.log.unit(client.tenant_id) as unit:
+        after = {"user_id": str(one.user_id), "what": type(one).__name__.lower()}
+        async with self.log.unit(client.tenant_id, Actor("app", str(client.id))) as unit:
             await kept.revoke(unit.connection, one.family_id, unit.now)
+            unit.note(Act("oauth_apps.reuse", "oauth_app", str(client.id), after=after, outcome="denied"))
         raise InvalidGrantError()
 
     def _digest(self, text: str) -> bytes:

@@ -104,11 +104,11 @@ class Consent:
             self.door.cookies,
             "consent",
             say=words,
-            app=question.client.name,
-            firm=question.client.firm,
-            who=found.person.email,
+            app=_apart(question.client.name),
+            firm=_apart(question.client.firm),
+            who=_apart(found.person.email),
             does=[_worded(scope, words) for scope in sorted(possible)],
-            host=addresses.origin(question.redirect_uri),
+            host=_apart(addresses.origin(question.redirect_uri)),
             sent=question.sent,
             action=PATH,
         )
@@ -132,6 +132,11 @@ def _worded(scope: str, words: Mapping[str, Any]) -> tuple[str, str]:
         return words["scopes"][scope], ""
     noun, _, verb = scope.partition(":")
     return words["scopes"][verb], noun.replace("-", " ")
+
+
+def _apart(text: str) -> str:
+    """A name inside a sentence of either direction of writing (Unicode UAX 9: first strong isolate)."""
+    return f"\u2068{text}\u2069"
 
 
 def _to(where: str) -> Response:
