@@ -11,8 +11,8 @@ from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidRequestError, OAuth
 
 from crosstie.access.oauth import client as clients
 from crosstie.access.oauth import kept, scopes
-from crosstie.access.oauth.client import Client
-from crosstie.access.oauth.flow import Flows, usable
+from crosstie.access.oauth.client import Client, usable
+from crosstie.access.oauth.flow import Flows
 from crosstie.access.oauth.kept import Allowed
 from crosstie.access.oauth.server import Server, Snapshot
 from crosstie.access.session import SignedIn

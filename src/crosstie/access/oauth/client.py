@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 from uuid import UUID
 
 import asyncpg
-from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError, OAuth2Error, UnauthorizedClientError
 
 from crosstie.access.oauth import address, scopes
 from crosstie.kit import clock, crypto
@@ -110,3 +110,17 @@ def credentials(form: Mapping[str, str], authorization: str | None) -> tuple[str
 def refused() -> Any:
     """The one answer to a client that is unknown, or does not prove who it is."""
     return InvalidClientError("The client is not known, or did not prove who it is.", status_code=401)
+
+
+def usable(client: Client) -> None:
+    """Raise OAuth2Error unless the app may have tokens now."""
+    if client.tenant_status != "active":
+        raise _unusable("The app's firm is suspended.")
+    if client.status == "pending":
+        raise _unusable("The app awaits the approval of an admin.")
+    if client.status != "approved":
+        raise _unusable("The app is suspended.")
+
+
+def _unusable(words: str) -> OAuth2Error:
+    return UnauthorizedClientError(words, status_code=403)

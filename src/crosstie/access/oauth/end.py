@@ -12,7 +12,7 @@ from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
 from crosstie.access import jwt
 from crosstie.access.jwt import BadToken
 from crosstie.access.oauth import kept
-from crosstie.access.oauth.client import Client, refused
+from crosstie.access.oauth.client import Client, refused, usable
 from crosstie.access.oauth.kept import Refresh
 from crosstie.access.oauth.own import Own
 from crosstie.access.oauth.server import PREFIX
@@ -58,6 +58,7 @@ class Ends:
         """What a token of the caller's firm stands for now. Raises OAuth2Error."""
         if client.public:
             raise refused()  # whoever asks must be known; of a public app anybody knows the name
+        usable(client)
         text = _token(form)
         if text.startswith(f"{PREFIX}_"):
             return await self._refresh(client, text)

@@ -13,7 +13,7 @@ from crosstie.access import session as sessions
 from crosstie.access.oauth import client as clients
 from crosstie.access.oauth import kept
 from crosstie.access.oauth.app import EXCHANGE
-from crosstie.access.oauth.client import Client
+from crosstie.access.oauth.client import Client, usable
 from crosstie.access.oauth.exchange import Exchange
 from crosstie.access.oauth.kept import Code, Refresh
 from crosstie.access.oauth.mint import Mint
@@ -128,17 +128,3 @@ class Flows:
 
     def _digest(self, text: str) -> bytes:
         return crypto.digest(self.log.cipher.pepper, text)
-
-
-def usable(client: Client) -> None:
-    """Raise OAuth2Error unless the app may have tokens now."""
-    if client.tenant_status != "active":
-        raise _refused("The app's firm is suspended.")
-    if client.status == "pending":
-        raise _refused("The app awaits the approval of an admin.")
-    if client.status != "approved":
-        raise _refused("The app is suspended.")
-
-
-def _refused(words: str) -> OAuth2Error:
-    return UnauthorizedClientError(words, status_code=403)

@@ -171,6 +171,8 @@ async def test_tokens_are_looked_into_and_taken_back(world: World, stage: Stage)
     neighbour = await for_people(world.admin, scopes=["jobs:read"])
     assert (await state_of(neighbour, tokens["access_token"]))["active"] is True
     assert await state_of(neighbour, tokens["refresh_token"]) == {"active": False}
+    waiting = await for_people(world.admin, scopes=["jobs:read"], approve=False)
+    assert (await waiting.ask("/oauth/introspect", token=tokens["access_token"])).status_code == 403
     public = await for_people(world.admin, scopes=["jobs:read"], public=True)
     assert (await public.ask("/oauth/introspect", token=tokens["access_token"])).status_code == 401
     for nothing in ("x", "a.b.c", "ctr_unknown"):
