@@ -161,3 +161,23 @@ def test_a_secret_shared_with_the_signer_signs_nothing() -> None:
     text = jws.serialize_compact({"alg": "HS256", "typ": "at+jwt"}, json.dumps(CLAIMS), secret, algorithms=["HS256"])
     with pytest.raises(BadToken, match="algorithm"):
         jwt.verify(jwt.parse(text), lambda kid, alg: secret, TERMS, NOW)
+
+
+@pytest.mark.parametrize(
+    "kid", ["k" * 201, 1, None, ["one"], {"one": 1}], ids=["long", "number", "null", "list", "object"]
+)
+def test_a_look_up_is_never_asked_for_nonsense(kid: Any) -> None:
+    def find(kid: str, algorithm: str) -> Key | None:
+        raise AssertionError(f"asked for {kid!r}")
+
+    with pytest.raises(BadToken, match="short text"):
+        jwt.verify(jwt.parse(token({"kid": kid})), find, TERMS, NOW)
+
+
+def test_a_part_is_written_in_one_way_only() -> None:
+    """`e30` is {}; so is `e31`, to a decoder that drops the bits it has no use for."""
+    good = token().split(".")
+    jwt.parse(".".join(("e30", good[1], good[2])))
+    for header in ("e31", "e30A"):
+        with pytest.raises(BadToken, match=r"canonical|read"):
+            jwt.parse(".".join((header, good[1], good[2])))
