@@ -12,7 +12,7 @@ import httpx2
 from crosstie.access import tenant as tenants
 from crosstie.access import user as users
 from crosstie.app import opened
-from tests.stage import EVERYTHING, Stage, Tenant
+from tests.stage import EVERYTHING, Stage, Tenant, calling
 
 PASSWORD = "velvet gravel harmonica 41"
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
@@ -49,7 +49,7 @@ class Browser:
     """Loads pages and sends their forms, with the hidden fields that they had."""
 
     def __init__(self, stage: Stage) -> None:
-        self.client = httpx2.AsyncClient(base_url=stage.url, timeout=30)
+        self.client = calling(stage.url)
 
     async def __aenter__(self) -> Browser:
         return self

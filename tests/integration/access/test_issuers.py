@@ -13,8 +13,9 @@ import httpx2
 import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
+from tests.fence import until
 from tests.parts.issuer import HOUR, Issuer, issuing
-from tests.stage import Stage, Tenant
+from tests.stage import Stage, Tenant, calling
 
 RSA = RSAKey.generate_key(2048)
 
@@ -36,9 +37,7 @@ async def trust(client: httpx2.AsyncClient, issuer: Issuer, **more: Any) -> dict
 
 async def ask(tenant: Tenant, token: str, path: str = "/api/v1/jobs", **headers: str) -> httpx2.Response:
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with httpx2.AsyncClient(
-        base_url=tenant.url, headers={"authorization": f"Bearer {token}"} | headers
-    ) as caller:
+    async with calling(tenant.url, headers={"authorization": f"Bearer {token}"} | headers) as caller:
         return await caller.get(path)
 
 
@@ -47,12 +46,12 @@ async def status(tenant: Tenant, token: str, path: str = "/api/v1/jobs", **heade
 
 
 async def becomes(tenant: Tenant, token: str, wanted: int, **headers: str) -> None:
-    """Wait until a token is answered so: as long as a revocation may take, and more."""
-    for _ in range(80):
-        if await status(tenant, token, **headers) == wanted:
-            return
-        await asyncio.sleep(0.2)
-    raise AssertionError(f"it is still {await status(tenant, token, **headers)}")
+    """Return when a token is answered so."""
+
+    async def has() -> bool:
+        return await status(tenant, token, **headers) == wanted
+
+    await until(has)
 
 
 PERSON: dict[str, Any] = {"email": "Thandi@issuer.example", "name": "Thandi", "roles": ["technician"]}

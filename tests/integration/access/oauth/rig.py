@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,8 +10,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 
+from tests.fence import until
 from tests.integration.access.people import Browser
-from tests.stage import Tenant
+from tests.stage import Tenant, calling
 
 VERIFIER = "v" * 43
 CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
@@ -38,7 +38,7 @@ class App:
 
     async def ask(self, path: str = "/oauth/token", **form: str) -> httpx2.Response:
         """What an endpoint answers the app."""
-        async with httpx2.AsyncClient(base_url=self.admin.base_url) as caller:
+        async with calling(str(self.admin.base_url)) as caller:
             if self.client_secret:
                 return await caller.post(path, data=form, auth=self.auth)
             return await caller.post(path, data={"client_id": self.client_id} | form)
@@ -123,14 +123,14 @@ async def register(admin: httpx2.AsyncClient, *, approve: bool = True, **fields:
 
 async def status(admin: httpx2.AsyncClient, token: str, path: str = "/api/v1/jobs") -> int:
     """What the API answers to a token."""
-    async with httpx2.AsyncClient(base_url=admin.base_url, headers={"authorization": f"Bearer {token}"}) as caller:
+    async with calling(str(admin.base_url), headers={"authorization": f"Bearer {token}"}) as caller:
         return (await caller.get(path)).status_code
 
 
-async def becomes(admin: httpx2.AsyncClient, token: str, wanted: int, seconds: float = 5) -> None:
-    """Return when the token gets this status; CONTRACT §3 gives a revocation 5 s."""
-    for _ in range(int(seconds * 5)):
-        if await status(admin, token) == wanted:
-            return
-        await asyncio.sleep(0.2)
-    raise AssertionError(f"still {await status(admin, token)} after {seconds} s")
+async def becomes(admin: httpx2.AsyncClient, token: str, wanted: int) -> None:
+    """Return when the token gets this status."""
+
+    async def has() -> bool:
+        return await status(admin, token) == wanted
+
+    await until(has)
