@@ -314,8 +314,8 @@ def heard(path: Path, endpoint: str) -> list[Got]:
 
 
 def open_type() -> tuple[str, dict[str, Any]]:
-    """A type of event that outsiders may send, with data that fit it."""
-    found = next(event for event in catalogue().events.values() if event.open)
+    """A type of event that every outsider may send, with data that fit it."""
+    found = next(event for event in catalogue().events.values() if event.open and event.scope is None)
     return found.name, found.example
 
 
