@@ -20,9 +20,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from crosstie import access, log
-from crosstie.access import anchor, oauth
+from crosstie.access import anchor, audit, oauth
 from crosstie.access.age import Ages
 from crosstie.access.anchor import Anchors
+from crosstie.access.extract import Extracts
 from crosstie.access.foreign import Foreign
 from crosstie.access.jwks import KeySets
 from crosstie.access.master import masters
@@ -69,6 +70,9 @@ from crosstie.log.timed import Timed
 from crosstie.log.unit import Log
 from crosstie.log.worker import Worker
 from crosstie.modules import field
+from crosstie.modules.compliance import erase
+from crosstie.modules.compliance.archive import Archives
+from crosstie.modules.compliance.request import ERASURE, EXPORT
 from crosstie.settings import Settings
 from crosstie.watch.metrics import Metrics
 
@@ -137,7 +141,9 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         made.address = settings.public_url
         made.poke = worker.wake if worker else lambda: herald.tell(())
         replays = Replays(routes)
-        chores = Chores(made, {"replay": replays.replay, "recover": replays.recover, "drop": replays.drop})
+        store = blobs(settings)
+        jobs = {"replay": replays.replay, "recover": replays.recover, "drop": replays.drop, ERASURE: erase.run}
+        chores = Chores(made, jobs, {EXPORT: Archives(store).run, audit.EXPORT: Extracts(store).run})
         made.stir = chores.wake
         service = AuthService(settings.auth_issuer, settings.auth_audience)
         routes.add(Reactions(made, (*declared.reactions, *service.reactions), settings.retry_schedule))
@@ -159,7 +165,7 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
                 Keeper(worker_pool, settings).run,
                 Timed(made).run,
                 Ages(made).run,
-                Broom(made, blobs(settings)).run,
+                Broom(made, store).run,
                 Sealer(worker_pool, anchors(settings, vault)).run,
                 Rotation(made, vault).run,
             ]

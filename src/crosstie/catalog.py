@@ -7,12 +7,13 @@ from crosstie.contracts import auth, erp, inventory, iot, logistics, pos, projec
 from crosstie.declare.catalogue import Catalogue
 from crosstie.deliver.nouns import MODULE as DELIVER
 from crosstie.log.nouns import MODULE as LOG
+from crosstie.modules.compliance import MODULE as COMPLIANCE
 from crosstie.modules.crm import MODULE as CRM
 from crosstie.modules.field import MODULE as FIELD
 from crosstie.modules.treasury import MODULE as TREASURY
 
 CONTRACTS = tuple(c.MODULE for c in (auth, treasury, inventory, logistics, pos, iot, projects, erp))
-MODULES = (ACCESS, LOG, DELIVER, CRM, FIELD, TREASURY, *CONTRACTS)
+MODULES = (ACCESS, LOG, DELIVER, CRM, FIELD, TREASURY, COMPLIANCE, *CONTRACTS)
 
 
 @cache

@@ -13,7 +13,7 @@
         ├── NotAcceptable       406
         ├── RequestTimeout      408
         ├── Conflict            409     ├── AlreadyRunning  ├── DoubleBooked  ├── EventIdConflict  ├── MoveRefused
-        │                               ├── StillReferenced
+        │                               ├── LegalHold  ├── StillReferenced
         ├── PreconditionFailed  412
         ├── TooLarge            413
         ├── UnsupportedMedia    415
@@ -219,6 +219,12 @@ class MoveRefused(Conflict):
     """The present state does not allow this move."""
 
     code = "move_refused"
+
+
+class LegalHold(Conflict):
+    """A legal hold forbids it."""
+
+    code = "legal_hold"
 
 
 class StillReferenced(Conflict):

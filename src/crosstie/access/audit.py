@@ -18,15 +18,18 @@ from crosstie.db import session
 from crosstie.db.engine import Connection
 from crosstie.declare import kind as kinds
 from crosstie.declare.field import Field, choice, integer, moment, text
-from crosstie.declare.resource import READ_ONLY, Events, Resource
+from crosstie.declare.resource import READ_ONLY, Action, Events, Resource
 from crosstie.declare.row import Row
 from crosstie.declare.shape import Nested
 from crosstie.kit import clock
 from crosstie.log import trail
 from crosstie.log.event import ORIGIN, Actor
+from crosstie.log.operation import OPERATIONS, begin
 from crosstie.log.trail import Act, Outcome
-from crosstie.log.unit import Log
+from crosstie.log.unit import Log, Unit
 
+#: the kind of operation that makes a file of entries
+EXPORT = "audit-export"
 #: whose chain keeps what belongs to no tenant
 INSTALLATION = UUID(int=0)
 REFERENCE = Nested(
@@ -37,11 +40,15 @@ REFERENCE = Nested(
 )
 
 
+#: entries are added; an erasure that is sealed blanks what can be blanked, and nothing else is ever written again
+RIGHTS = "SELECT, INSERT, UPDATE (personal, personal_salt, ip, ip_salt)"
+
+
 class AuditEntry(Row):
     """One act: who did what to which record, from where, and what changed by it."""
 
     __tablename__ = "audit_entries"
-    __table_args__ = ({"info": {"reach": "batch", "app": "SELECT", "batch": "SELECT, INSERT"}},)
+    __table_args__ = ({"info": {"reach": "batch", "app": "SELECT", "batch": RIGHTS}},)
 
     position: Mapped[int] = integer(min=1, doc="Its place in the tenant's chain, from 1, without gaps.")
     at: Mapped[datetime] = moment(doc="When it was done.")
@@ -92,6 +99,13 @@ async def _fresh(log: Log, tenant_id: UUID) -> None:
     await seal.seal(log.worker, [tenant_id], wait=True)
 
 
+async def _export(unit: Unit, row: None, given: Mapping[str, Any]) -> dict[str, Any]:
+    moments = {name: clock.format(given[name]) if given.get(name) else None for name in ("since", "until")}
+    names = ("actor_id", "action", "target_id", "outcome")
+    operation = await begin(unit, EXPORT, moments | {name: given.get(name) for name in names})
+    return operation.__dict__
+
+
 AUDIT_ENTRIES = Resource(
     row=AuditEntry,
     name="audit-entries",
@@ -130,7 +144,33 @@ AUDIT_ENTRIES = Resource(
         Field(kinds.Flag(), name="erased", doc="Whether personal parts of it were erased."),
     ),
     before_read=_fresh,
+    actions=(
+        Action(
+            "export",
+            _export,
+            "Make a file of the entries: JSON lines, oldest first, with their hashes.",
+            given=(
+                Field(kinds.Moment(), name="since", doc="From when on.", nullable=True),
+                Field(kinds.Moment(), name="until", doc="Until when.", nullable=True),
+                Field(kinds.Text(200), name="actor_id", doc="Only acts of this caller.", nullable=True),
+                Field(kinds.Text(200), name="action", doc="Only acts of this kind.", nullable=True),
+                Field(kinds.Text(200), name="target_id", doc="Only acts on this record.", nullable=True),
+                Field(
+                    kinds.Choice(("done", "denied", "failed")), name="outcome", doc="Only this outcome.", nullable=True
+                ),
+            ),
+            answer=tuple(OPERATIONS.output.fields.values()),
+            collection=True,
+            scope="read",
+            status=202,
+        ),
+    ),
 )
+
+
+def document(row: AuditEntry, log: Log) -> dict[str, Any]:
+    """An entry as answers show it."""
+    return AUDIT_ENTRIES.output.encode(row.__dict__ | _extra(row, log))
 
 
 async def note(

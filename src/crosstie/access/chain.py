@@ -48,6 +48,11 @@ def link(previous: bytes, position: int, content: bytes) -> bytes:
     return sha256(VERSION + previous + position.to_bytes(8, "big", signed=True) + content).digest()
 
 
+def erases(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry tells of an erasure, and so accounts for blank parts of those before it about its target."""
+    return bool(entry["action"].endswith(".erase") and entry["outcome"] == "done" and entry["target_id"])
+
+
 def moment(at: datetime) -> str:
     """A time, always with six decimals."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

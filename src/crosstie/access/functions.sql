@@ -102,25 +102,19 @@ BEGIN
   RETURN QUERY SELECT h.tenant_id FROM audit_heads h WHERE h.anchored < h.position LIMIT most;
 END $$;
 
--- The one change that the audit log allows: the personal part of entries about a subject, and the address of entries by
--- it, are blanked together with their salts. Entries that wait to be sealed first: what is sealed meanwhile is then there.
+-- What waits to be sealed about a subject loses its personal part, what is by it its address. What is sealed already loses
+-- them when the entry of the erasure is sealed (access/seal.py).
 -- for: app
-CREATE OR REPLACE FUNCTION audit_blank(kind text, subject text) RETURNS bigint
+CREATE OR REPLACE FUNCTION audit_blank(kind text, subject text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 AS $$
-DECLARE blanked bigint; tenant uuid := nullif(current_setting('app.tenant', true), '')::uuid;
+DECLARE tenant uuid := nullif(current_setting('app.tenant', true), '')::uuid;
 BEGIN
   PERFORM set_config('app.owner', 'on', true);
   UPDATE audit_pending p SET personal = NULL
     WHERE p.tenant_id = tenant AND p.target_type = kind AND p.target_id = subject AND p.personal IS NOT NULL;
   UPDATE audit_pending p SET ip = NULL
     WHERE p.tenant_id = tenant AND p.actor_type = kind AND p.actor_id = subject AND p.ip IS NOT NULL;
-  UPDATE audit_entries e SET personal = NULL, personal_salt = NULL
-    WHERE e.tenant_id = tenant AND e.target_type = kind AND e.target_id = subject AND e.personal IS NOT NULL;
-  GET DIAGNOSTICS blanked = ROW_COUNT;
-  UPDATE audit_entries e SET ip = NULL, ip_salt = NULL
-    WHERE e.tenant_id = tenant AND e.actor_type = kind AND e.actor_id = subject AND e.ip IS NOT NULL;
-  RETURN blanked;
 END $$;
 
 -- Who trusts an issuer, and on which terms.

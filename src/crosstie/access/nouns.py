@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crosstie.access.audit import AUDIT_ENTRIES
+from crosstie.access.export import EXPORTS
 from crosstie.access.issuer import TRUSTED_ISSUERS
 from crosstie.access.key import AGED, API_KEYS
 from crosstie.access.limit import quotas
@@ -37,6 +38,7 @@ MODULE = Module(
         OAUTH_APPS,
         TRUSTED_ISSUERS,
         AUDIT_ENTRIES,
+        EXPORTS,
     ),
     tables=(data_keys, quotas, throttles, key_usage, *OAUTH, audit_pending, audit_heads),
     events=(*EVENTS, RENEWED, AGED),

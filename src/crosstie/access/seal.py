@@ -70,6 +70,17 @@ MOVE = (
     " CASE WHEN m.personal IS NOT NULL THEN g.personal_salt END, g.personal_digest, g.mark, g.previous, g.hash"
     " FROM moved m JOIN g ON g.tenant_id = m.tenant_id AND g.id = m.id"
 )
+#: an erasure that is sealed blanks what was said about its target before, and from where its target acted
+BLANK = (
+    "UPDATE audit_entries e SET personal = NULL, personal_salt = NULL"
+    " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) AS g (tenant_id, kind, subject, position)"
+    " WHERE e.tenant_id = g.tenant_id AND e.target_type = g.kind AND e.target_id = g.subject"
+    " AND e.position < g.position AND e.personal IS NOT NULL",
+    "UPDATE audit_entries e SET ip = NULL, ip_salt = NULL"
+    " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) AS g (tenant_id, kind, subject, position)"
+    " WHERE e.tenant_id = g.tenant_id AND e.actor_type = g.kind AND e.actor_id = g.subject"
+    " AND e.position < g.position AND e.ip IS NOT NULL",
+)
 ADVANCE = (
     "UPDATE audit_heads h SET position = g.position, hash = g.hash"
     " FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) AS g (tenant_id, position, hash)"
@@ -119,6 +130,13 @@ async def _seal(connection: Connection, tenants: Sequence[UUID], hold: str) -> i
         for column, value in zip(columns, _chained(row, held[row["tenant_id"]]), strict=True):
             column.append(value)
     await connection.execute(MOVE, *columns)
+    erasures = [
+        (row["tenant_id"], row["target_type"], row["target_id"], position)
+        for row, position in zip(rows, columns[2], strict=True)
+        if chain.erases(dict(row))
+    ]
+    for statement in BLANK if erasures else ():
+        await connection.execute(statement, *map(list, zip(*erasures, strict=True)))
     heads = list(held.items())
     await connection.execute(
         ADVANCE, [tenant for tenant, _ in heads], [head.position for _, head in heads], [head.hash for _, head in heads]

@@ -24,6 +24,7 @@ from crosstie.declare.sealed import sealed
 from crosstie.errors import NotFound
 from crosstie.kit.crypto import Secret as Hidden
 from crosstie.log import change
+from crosstie.log.trail import Act
 from crosstie.log.unit import Unit
 
 TABLE = "secrets"
@@ -109,6 +110,7 @@ async def reveal(unit: Unit, name: str) -> tuple[Hidden[str], ...]:
     if not found:
         raise NotFound(f"There is no secret {name}.")
     row = Secret.view(found[0])
+    unit.note(Act("secrets.reveal", "secret", str(row.id), after={"name": name}))
     values = [("value", row.value)]
     if row.old_value is not None and row.overlap_until is not None and row.overlap_until > unit.now:
         values.append(("old_value", row.old_value))

@@ -195,6 +195,12 @@ async def reset_factor(unit: Unit, row: User, given: Mapping[str, Any]) -> User:
     return after
 
 
+async def _forget(unit: Unit, row: User) -> dict[str, Any]:
+    """Nobody can sign in as a user who was erased."""
+    unit.write(END, [unit.tenant_id, row.id, unit.now])
+    return dict(NO_FACTOR) | {"status": "suspended", "password_hash": None, "invited_at": None, "subject": None}
+
+
 USERS = Resource(
     row=User,
     name="users",
@@ -226,6 +232,7 @@ USERS = Resource(
     ),
     rule=_rule,
     before_delete=_unbound,
+    forget=_forget,
     actions=(
         Action(
             "invite",

@@ -148,7 +148,7 @@ class Walk:
         elif joined and entry["previous"] != self._hash:
             # the entry is as it was sealed: what stands before it is not what stood there then
             self._fault(self._before if self._before is not None else entry)
-        elif entry["action"].endswith(".erase") and entry["outcome"] == "done" and entry["target_id"]:
+        elif chain.erases(entry):
             who = (entry["target_type"], entry["target_id"])
             self._erasures[who] = max(self._erasures.get(who, 0), entry["position"])
         heads = self._anchored.heads.get(entry["position"])

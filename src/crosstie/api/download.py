@@ -9,13 +9,14 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from crosstie.access import link
+from crosstie.access import audit, link
 from crosstie.api.derive import ID, MATCH, WRITE
 from crosstie.api.entry import Api
 from crosstie.api.link import active
 from crosstie.api.operation import KEY, Handler, Operation
 from crosstie.api.rest import Noun
 from crosstie.api.upload import Depot, Uploads, form_schema
+from crosstie.declare.link import Claim
 from crosstie.declare.resource import Resource
 from crosstie.declare.row import Row
 from crosstie.declare.shape import Shape
@@ -40,7 +41,7 @@ class Files:
         self.uploads = uploads
         self.rows: dict[str, type[Row]] = {}
         for resource in api.log.catalogue.resources.values():
-            if resource.upload is not None:
+            if "blob" in resource.row.__table__.c:
                 self.rows[resource.name] = resource.row
                 self.rows |= {each.noun.name: each.noun.row for each in resource.lists}
 
@@ -55,6 +56,9 @@ class Files:
         async with self.api.log.unit(claim.tenant_id) as unit:
             await active(unit)
             row = (await unit.get(self.rows[claim.about["noun"]], UUID(claim.about["id"]))).__dict__
+        if not row["blob"]:
+            raise NotFound("The file was erased.")
+        await self._noted(claim)
         headers = file_headers(row)
         if request.headers.get("if-none-match") == headers["etag"]:
             return Answer(304, b"", {"etag": headers["etag"]})
@@ -67,6 +71,13 @@ class Files:
         except Away as error:
             raise Unavailable("The file store cannot be reached right now; try again.") from error
         return StreamingResponse(pieces, headers=headers)
+
+    async def _noted(self, claim: Claim) -> None:
+        """A fetch of what is watched is in the audit log."""
+        resource = self.api.log.catalogue.resources.get(claim.about["noun"])
+        if resource is not None and resource.watched:
+            target = (resource.singular, claim.about["id"])
+            await audit.note(self.api.log.app, claim.tenant_id, HOLDER, f"{resource.name}.fetch", target=target)
 
 
 def file_headers(row: dict[str, Any]) -> dict[str, str]:

@@ -6,12 +6,15 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from crosstie import settings as configuration
 from crosstie.command.failing import CONFLICT, Failure
+from crosstie.kit import mask
 from crosstie.settings import Settings
 from crosstie.supervise import Child
 
@@ -33,11 +36,17 @@ def logs(level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            masked,
             structlog.dev.ConsoleRenderer(colors=False) if sys.stderr.isatty() else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
+
+
+def masked(logger: object, method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Log lines hold no secret, no e-mail address, no telephone or card number, whoever wrote them."""
+    return {name: value if name in ("timestamp", "level") else mask.entry(name, value) for name, value in event.items()}
 
 
 def bound(settings: Settings) -> socket.socket:

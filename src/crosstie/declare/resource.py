@@ -94,6 +94,12 @@ class Resource:
     rule: Rule | None = None
     before_delete: Rule | None = None
     before_read: Refresh | None = None
+    #: async (unit, row) -> further columns that an erasure changes: those that no field shows
+    forget: Callable[..., Awaitable[dict[str, Any]]] | None = None
+    #: why its records outlive a person's request for erasure; empty: they do not
+    retained: str = ""
+    #: each fetch of a record's file is in the audit log
+    watched: bool = False
     extra: Extra | None = None
     extra_fields: tuple[Field, ...] = ()
     shown_once: tuple[Field, ...] = ()

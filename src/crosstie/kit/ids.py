@@ -15,6 +15,9 @@ RANDOM = 30
 CHECK = 6
 """Characters of a token's checksum: the least that hold 32 bits in base62."""
 
+FIRST = UUID(int=0)
+"""Before every id."""
+
 uuid7 = compat.uuid7
 """A new UUIDv7, a real `uuid.UUID`; ids made by one process rise in the order they were made."""
 

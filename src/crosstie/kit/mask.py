@@ -51,14 +51,18 @@ def text(value: str) -> str:
     return PHONE.sub(MASK, value)
 
 
-def deep(value: Any) -> Any:
-    """A document of a log, masked by names and by looks."""
+def entry(name: str, value: Any) -> Any:
+    """A named value of a log line, masked by its name and by its looks, at any depth."""
+    return MASK if _hidden(name, value) else _deep(value)
+
+
+def _deep(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: MASK if _hidden(name, each) else deep(each) for name, each in value.items()}
+        return {name: entry(name, each) for name, each in value.items()}
     if isinstance(value, str):
         return text(value)
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        return [deep(each) for each in value]
+        return [_deep(each) for each in value]
     return value
 
 

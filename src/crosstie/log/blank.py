@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
+from uuid import UUID
 
-from crosstie.db.statement import Statement
+import sqlalchemy as sa
+
+from crosstie.db.statement import Statement, compiled
 from crosstie.declare import kind as kinds
 from crosstie.declare.catalogue import event_key
 from crosstie.declare.field import Field
 from crosstie.declare.resource import Action, Resource
 from crosstie.declare.row import Row
-from crosstie.log import change
+from crosstie.log import change, hold
+from crosstie.log.loose import loose_files, loosen
 from crosstie.log.trail import Act
 from crosstie.log.unit import Unit
 
@@ -39,33 +44,41 @@ ANSWERS = Statement(
     "12",
 )
 
-#: personal parts of the audit log's entries about the subject; the chain holds
+#: personal parts of what waits to be sealed in the audit log; the rest goes when this erasure is sealed
 TRAIL = Statement("SELECT audit_blank($1, $2)", ("kind", "subject"))
 
 
-def blank_values(resource: Resource) -> dict[str, Any]:
-    """What personal columns hold after they were blanked."""
+def blank_values(resource: Resource, id: UUID) -> dict[str, Any]:
+    """What personal columns of a record hold after they were blanked."""
     found: dict[str, Any] = {}
-    for name, field in resource.output.fields.items():
+    for name, field in resource.kept.fields.items():
         if field.personal and name in resource.row.__table__.c:
-            found[name] = _blank(field)
+            found[name] = _blank(field, id)
     return found
 
 
-def _blank(field: Field) -> Any:
+def _blank(field: Field, id: UUID) -> Any:
     if field.nullable:
         return None
     if isinstance(field.kind, kinds.Many):
         return []
     if isinstance(field.kind, kinds.Data):
         return {}
+    if isinstance(field.kind, kinds.Text) and field.kind.format == "email":
+        return f"{id}@erased.invalid"  # still an address, and still the only one of its kind (RFC 2606 §2)
     return ERASED
 
 
-async def blank(unit: Unit, resource: Resource, row: Row) -> Row:
-    """Blank the personal fields of one record, wherever the log keeps them. The row was read with `lock`."""
+async def blank(unit: Unit, resource: Resource, row: Row, only: Mapping[str, Any] | None = None) -> Row:
+    """Blank the personal fields of one record, wherever the log keeps them, and take its file away.
+
+    With `only` these fields alone get these values, and nothing else of the record goes. The row was read with `lock`.
+    Raises LegalHold where it must be kept.
+    """
+    await hold.refuse(unit, resource, row)
     subject = change.subject(resource, row.id)
-    keys = [event_key(resource, name) for name in blank_values(resource)]
+    values = dict(only) if only is not None else blank_values(resource, row.id)
+    keys = [event_key(resource, name) for name in values]
     unit.write(EVENTS, [*subject, keys])
     unit.write(LETTERS, [*subject, keys])
     unit.write(ANSWERS, [*subject])
@@ -74,9 +87,32 @@ async def blank(unit: Unit, resource: Resource, row: Row) -> Row:
     for projection in unit.log.catalogue.projections:
         if projection.blank is not None:
             await projection.blank(unit, subject, keys)
-    if resource.search:
-        unit.write(change.UNINDEX, [unit.tenant_id, resource.name, row.id, []])
-    return unit.update(row, blank_values(resource))
+    if only is None:
+        if resource.search:
+            unit.write(change.UNINDEX, [unit.tenant_id, resource.name, row.id, []])
+        if resource.forget is not None:
+            values |= await resource.forget(unit, row)
+        if row.__dict__.get("blob"):
+            values["blob"] = await _taken(unit, resource, row)
+    return unit.update(row, values) if values else row
+
+
+async def _taken(unit: Unit, resource: Resource, row: Row) -> str:
+    """The record lets go of its file, which goes when no other has it: what then stands for it."""
+    blob, others = row.__dict__["blob"], 0
+    for table in unit.log.catalogue.tables:
+        if "blob" in table.c and table.name != loose_files.name:
+            (found,) = await unit.fetch(_sharing(table), blob=blob)
+            others += found["n"]
+    if others == 1:
+        loosen(unit, blob)
+    return ""
+
+
+@cache
+def _sharing(table: sa.Table) -> Statement:
+    query = sa.select(sa.func.count().label("n")).select_from(table)
+    return compiled(query.where(table.c.blob == sa.bindparam("blob", type_=sa.Text())))
 
 
 def erasing(noun: str, singular: str) -> Action:

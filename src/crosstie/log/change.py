@@ -16,6 +16,7 @@ from crosstie.declare.resource import Action, Resource
 from crosstie.declare.row import Record, Row
 from crosstie.errors import Conflict, Fault, MoveRefused
 from crosstie.kit import ids, text
+from crosstie.log import hold
 from crosstie.log.trail import Act
 from crosstie.log.unit import Log, Unit
 
@@ -78,7 +79,8 @@ async def update(unit: Unit, resource: Resource, row: Row, changes: Mapping[str,
 
 
 async def delete(unit: Unit, resource: Resource, row: Row) -> None:
-    """End a record that was read with `lock`."""
+    """End a record that was read with `lock`. Raises LegalHold where it must be kept."""
+    await hold.refuse(unit, resource, row)
     if resource.before_delete:
         await resource.before_delete(unit, row, {})
     unit.delete(row)
@@ -114,7 +116,7 @@ async def move(unit: Unit, resource: Resource, row: Row, step: Move, given: Mapp
 async def act(unit: Unit, resource: Resource, action: Action, row: Row | None, given: Mapping[str, Any]) -> Any:
     """Run an action; what it answers. A record must have been read with `lock` where the action writes."""
     found = await action.run(unit, row, given)
-    if action.scope == "write":
+    if action.method == "POST":
         after = found if isinstance(found, resource.row) else row
         hidden = {field.name for field in action.given if field.write_only}
         told = {name: value for name, value in given.items() if value is not None and name not in hidden}
@@ -161,8 +163,10 @@ def fact(resource: Resource, row: Row, log: Log) -> dict[str, Any]:
 
 
 def tell(unit: Unit, resource: Resource, event: str, row: Row, extra: Mapping[str, Any] | None = None) -> None:
-    """Append an event about a record."""
-    unit.append(event, fact(resource, row, unit.log) | dict(extra or {}), subject(resource, row.id))
+    """Append an event about a record. Where nobody notes the act itself, the event stands for it in the audit log."""
+    named = subject(resource, row.id)
+    unit.append(event, fact(resource, row, unit.log) | dict(extra or {}), named)
+    unit.note(Act(f"{resource.name}.{event.rsplit('.', 1)[-1]}", *named, hint=True))
 
 
 def subject(resource: Resource, id: UUID) -> tuple[str, str]:

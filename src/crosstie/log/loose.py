@@ -32,7 +32,8 @@ NOTE = Statement("INSERT INTO loose_files (tenant_id, id, blob) VALUES ($1::uuid
 
 def loosen(unit: Unit, blob: str) -> None:
     """Say, with the commit, that nobody owns a file any more."""
-    unit.write(NOTE, [unit.tenant_id, ids.uuid7(), blob])
+    if blob:  # that of an erased record is gone already
+        unit.write(NOTE, [unit.tenant_id, ids.uuid7(), blob])
 
 
 class Broom:

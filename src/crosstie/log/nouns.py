@@ -5,6 +5,7 @@ from __future__ import annotations
 from crosstie.declare.module import Module
 from crosstie.log import tables
 from crosstie.log.delivery import DELIVERIES
+from crosstie.log.hold import LEGAL_HOLDS
 from crosstie.log.letter import DEAD_LETTERS, EVENTS
 from crosstie.log.loose import loose_files
 from crosstie.log.operation import OPERATIONS
@@ -13,7 +14,7 @@ from crosstie.log.registry import EVENT_TYPES
 MODULE = Module(
     "log",
     "The event log, deliveries and dead letters.",
-    resources=(DELIVERIES, DEAD_LETTERS, OPERATIONS, EVENT_TYPES),
+    resources=(DELIVERIES, DEAD_LETTERS, OPERATIONS, EVENT_TYPES, LEGAL_HOLDS),
     tables=(
         tables.events,
         tables.inbox,

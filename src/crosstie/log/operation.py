@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -68,6 +69,12 @@ class Step:
 
 #: async (unit, operation) -> Step
 Job = Callable[[Unit, Operation], Awaitable[Step]]
+#: as Job, with what an errand brought home
+Finish = Job
+#: async (log, operation) -> Finish: work outside any transaction, on files for example. It may be done twice
+Errand = Callable[[Log, Operation], Awaitable[Finish]]
+#: within which an errand is done, or another worker begins it again
+LEASE = timedelta(minutes=15)
 
 
 async def _cancel(unit: Unit, row: Operation, given: Mapping[str, Any]) -> Operation:
@@ -114,9 +121,11 @@ async def begin(
 class Chores:
     """Works operations off. One per working process."""
 
-    def __init__(self, log: Log, jobs: Mapping[str, Job]) -> None:
+    def __init__(self, log: Log, jobs: Mapping[str, Job], errands: Mapping[str, Errand]) -> None:
         self._log = log
         self._jobs = jobs
+        self._errands = errands
+        self._out: set[asyncio.Task[None]] = set()
         self._awake = asyncio.Event()
 
     def wake(self) -> None:
@@ -124,7 +133,14 @@ class Chores:
         self._awake.set()
 
     async def run(self) -> None:
-        """Take steps until cancelled."""
+        """Take steps until cancelled; errands end with it, and are begun again elsewhere when their lease is over."""
+        try:
+            await self._run()
+        finally:
+            for task in self._out:
+                task.cancel()
+
+    async def _run(self) -> None:
         while True:
             try:
                 async with asyncio.timeout(SWEEP):
@@ -146,12 +162,32 @@ class Chores:
                 row = await _held(unit, id)
                 if row is None:
                     return
+                if row.kind in self._errands:
+                    row = unit.update(row, {"status": "running", "due_at": unit.now + LEASE})
+                    unit.after.append(partial(self._send, row))
+                    return
                 step = await self._jobs[row.kind](unit, row)
                 unit.update(row, _after(unit, row, step))
             if not step.finished and step.wait == 0:
                 self.wake()
         except (Problem, ValueError, KeyError, asyncpg.PostgresError) as error:
             await self._failed(tenant_id, id, error)
+
+    def _send(self, row: Operation) -> None:
+        """Go on an errand, while other steps are taken."""
+        task = asyncio.create_task(self._errand(row))
+        self._out.add(task)
+        task.add_done_callback(self._out.discard)
+
+    async def _errand(self, sent: Operation) -> None:
+        try:
+            finish = await self._errands[sent.kind](self._log, sent)
+            async with self._log.unit(sent.tenant_id) as unit:
+                row = await _held(unit, sent.id)
+                if row is not None:
+                    unit.update(row, _after(unit, row, await finish(unit, row)))
+        except (Problem, ValueError, KeyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            await self._failed(sent.tenant_id, sent.id, error)
 
     async def _failed(self, tenant_id: UUID, id: UUID, error: Exception) -> None:
         """Try a step again some times, then give the operation up with its problem."""

@@ -69,11 +69,15 @@ class Act:
     given: Mapping[str, Any] | None = None
     #: says all there is to say: what follows in the same Unit adds nothing (an erasure must not tell what it erased)
     final: bool = False
+    #: known by its event alone: whatever else is noted of the target in the same Unit says more
+    hint: bool = False
 
     def follow(self, later: Act) -> Act:
         """This act with a later one of the same Unit on the same target: one entry, from first state to last."""
-        if self.final or later.final:
-            return self if self.final else later
+        if self.final or later.hint:
+            return self
+        if self.hint or later.final:
+            return later
         made = self.action.endswith(".create") and not later.action.endswith(".delete")
         return Act(
             self.action if made else later.action,

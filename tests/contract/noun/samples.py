@@ -142,6 +142,11 @@ async def _key(world: World) -> Body:
     return {"name": f"Key {next(NUMBERS)}", "scopes": ["jobs:read"]}
 
 
+async def _hold(world: World) -> Body:
+    client = (await world.make("clients")).json()
+    return {"subject_type": "client", "subject_id": client["id"], "reason": "A court wants it."}
+
+
 async def _app(world: World) -> Body:
     return {"name": f"App {next(NUMBERS)}", "scopes": ["jobs:read"], "redirect_uris": ["https://app.example/back"]}
 
@@ -170,8 +175,12 @@ SAMPLES: dict[str, Sample] = {
     "webhook-endpoints": Sample(_endpoint, {"description": "Another"}),
     "secrets": Sample(_secret, {"description": "Another", "kind": "database"}),
     "api-keys": Sample(_key, {"name": "Another"}),
+    "legal-holds": Sample(_hold, {"reason": "Two courts want it."}),
     "oauth-apps": Sample(_app, {"name": "Another"}),
     "trusted-issuers": Sample(_issuer, {"audience": "another", "default_role": "viewer"}),
 }
 #: nouns whose makers have a contract of their own, with the test that keeps it
-ELSEWHERE: dict[str, str] = {"event-types": "tests/integration/api"}
+ELSEWHERE: dict[str, str] = {
+    "event-types": "tests/integration/api",
+    "privacy-requests": "tests/integration/privacy",
+}

@@ -31,6 +31,9 @@ CHANGING = {
 APART = {
     "events.create": "an event that was sent in is its own record, in the log",
     "events.batch": "as above",
+    "users.sync": "makes and changes users, each an entry of its own",
+    "privacy-requests.create": "tests/integration/privacy",
+    "audit-entries.export": "tests/integration/privacy",
     "event-types.create": "tests/integration/audit/test_trail.py",
     "event-types.update": "tests/integration/audit/test_trail.py",
 }
@@ -161,6 +164,7 @@ async def _moves(actor: Actor, noun: Resource) -> None:
 FIRST = {("quotes", "link"): ("send",)}
 #: what actions must be given
 GIVEN: dict[tuple[str, str], dict[str, Any]] = {
+    ("secrets", "rotate"): {"value": "the next one, as secret"},
     ("webhook-endpoints", "replay"): {"since": "2026-01-01T00:00:00Z"},
     ("webhook-endpoints", "recover"): {"since": "2026-01-01T00:00:00Z"},
 }
@@ -200,6 +204,14 @@ async def _letter(actor: Actor) -> str:
     return id
 
 
+async def _export(actor: Actor) -> str:
+    now = await actor.superuser.fetchval("SELECT now()")
+    return await actor.insert(
+        "exports", kind="audit", filename="a", content_type="a/b", size=1, sha256="x", status="ready", expires_at=now,
+        blob="", created_at=now, updated_at=now, revision=1,
+    )  # fmt: skip
+
+
 async def _operation(actor: Actor) -> str:
     later = await actor.superuser.fetchval("SELECT now() + interval '1 day'")
     return await actor.insert(
@@ -212,12 +224,15 @@ Make = Callable[[Actor], Awaitable[str]]
 #: operations on records that callers cannot make: how there comes to be one, method, what is sent
 RARE: dict[str, tuple[Make, str, dict[str, Any]]] = {
     "tenants.update": (_tenant, "PATCH", {"name": "Another"}),
+    "settings.update": (_tenant, "PATCH", {"payments": {"terms_days": 7}}),
+    "settings.revert": (_tenant, "POST", {"version": 1}),
     "sessions.end": (_session, "POST", {}),
     "deliveries.retry": (_delivery, "POST", {}),
     "deliveries.cancel": (lambda actor: _delivery(actor, "pending"), "POST", {}),
     "dead-letters.retry": (_letter, "POST", {}),
     "dead-letters.discard": (_letter, "POST", {"reason": "Why not"}),
     "operations.cancel": (_operation, "POST", {}),
+    "exports.delete": (_export, "DELETE", {}),
 }
 
 
@@ -226,6 +241,6 @@ async def test_what_is_done_to_what_nobody_makes_is_there_too(actor: Actor, name
     make, method, body = RARE[name]
     noun, verb = name.split(".")
     id = await make(actor)
-    tail = "" if method == "PATCH" else f"/{verb.replace('_', '-')}"
-    response = await actor.world.client.request(method, f"/api/v1/{noun}/{id}{tail}", json=body)
+    tail = "" if method in ("PATCH", "DELETE") else f"/{verb.replace('_', '-')}"
+    response = await actor.world.client.request(method, f"/api/v1/{noun}/{id}{tail}", json=body or None)
     await actor.check(response, name, NOUNS[noun].singular, id)

@@ -8,7 +8,7 @@ import segno
 from starlette.requests import Request
 from starlette.responses import Response
 
-from crosstie.access import factor
+from crosstie.access import audit, factor
 from crosstie.access.session import SignedIn
 from crosstie.api.sign.door import Door, asked, onwards, worded
 from crosstie.api.sign.draw import page
@@ -47,9 +47,15 @@ class Second:
         """The cookie after a right code. Raises Forbidden, TooManyRequests."""
         await factor.count(self.log.app, self.log.cipher.pepper, found.user_id)
         await self.log.cipher.load(self.log.app, found.tenant_id)
-        async with self.log.unit(found.tenant_id, found.person.actor) as unit:
-            method = await factor.prove(unit, found.user_id, code)
-            token = await self.door.sessions.renew(unit, found.id, (*found.methods, method))
+        try:
+            async with self.log.unit(found.tenant_id, found.person.actor) as unit:
+                method = await factor.prove(unit, found.user_id, code)
+                token = await self.door.sessions.renew(unit, found.id, (*found.methods, method))
+        except Forbidden:
+            target = ("session", str(found.id))
+            actor = found.person.actor
+            await audit.note(self.log.app, found.tenant_id, actor, "sessions.prove", outcome="failed", target=target)
+            raise
         await factor.right(self.log, found.user_id)
         return token
 

@@ -96,6 +96,7 @@ MACHINE = Machine(
 CERTIFICATES = Resource(
     row=Certificate,
     name="certificates",
+    retained="certificates of compliance must be shown for as long as the installation stands",
     read=(
         Certificate.id,
         Certificate.job_id,

@@ -38,12 +38,12 @@ class Document(Record):
 
     job_id: Mapped[UUID | None] = ref("jobs", nullable=True, doc="The job that it belongs to.")
     client_id: Mapped[UUID | None] = ref("clients", nullable=True, doc="The client that it is about.")
-    title: Mapped[str | None] = text(200, nullable=True, doc="What it is called.")
+    title: Mapped[str | None] = text(200, nullable=True, personal=True, doc="What it is called.")
     kind: Mapped[str] = choice(
         "certificate", "report", "contract", "invoice", "drawing", "manual", "other", doc="What it is.", default="other"
     )
     version: Mapped[int] = integer(min=1, default=1, doc="Rises with each replacement.")
-    filename: Mapped[str] = text(200, doc="The name that the file was sent with.")
+    filename: Mapped[str] = text(200, personal=True, doc="The name that the file was sent with.")
     content_type: Mapped[str] = text(100, doc="What it is, judged by its bytes.")
     size: Mapped[int] = integer(doc="Bytes.")
     sha256: Mapped[str] = text(64, pattern=DIGEST, doc="The SHA-256 of its bytes, in hexadecimal.")
@@ -54,12 +54,13 @@ class DocumentVersion(Row):
     """A version of a document, as it was sent. Rows are only ever added."""
 
     __tablename__ = "document_versions"
-    __table_args__ = ({"info": {"app": "SELECT, INSERT"}},)
+    # an erasure alone writes a row again
+    __table_args__ = ({"info": {"app": "SELECT, INSERT, UPDATE (filename, blob)"}},)
 
     document_id: Mapped[UUID] = identifier(doc="The document.")
     version: Mapped[int] = integer(min=1, doc="Which version.")
     made_at: Mapped[datetime] = moment(doc="When it was sent.")
-    filename: Mapped[str] = text(200, doc="The name that the file was sent with.")
+    filename: Mapped[str] = text(200, personal=True, doc="The name that the file was sent with.")
     content_type: Mapped[str] = text(100, doc="What it is, judged by its bytes.")
     size: Mapped[int] = integer(doc="Bytes.")
     sha256: Mapped[str] = text(64, pattern=DIGEST, doc="The SHA-256 of its bytes, in hexadecimal.")

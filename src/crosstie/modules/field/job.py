@@ -30,7 +30,7 @@ class Job(Record):
     site_id: Mapped[UUID | None] = ref("sites", doc="Where it is done.", nullable=True)
     reference: Mapped[str | None] = text(60, nullable=True, doc="The firm's own number.")
     title: Mapped[str] = text(200, min=1, doc="The work in a line.")
-    description: Mapped[str | None] = text(10_000, nullable=True, doc="The work in full.")
+    description: Mapped[str | None] = text(10_000, nullable=True, personal=True, doc="The work in full.")
     trade: Mapped[str | None] = text(60, nullable=True, doc="Which trade: plumbing, electrical, solar …")
     priority: Mapped[str] = choice("low", "normal", "high", "urgent", doc="How soon.", default="normal")
     status: Mapped[str] = state(*OPEN, *ENDED, "disputed", doc="How far it is.")

@@ -33,7 +33,7 @@ class Media(Record):
     slot: Mapped[str] = choice(
         "before", "after", "other", doc="Taken before the work, after it, or else.", default="other"
     )
-    caption: Mapped[str | None] = text(500, nullable=True, doc="What is to be seen.")
+    caption: Mapped[str | None] = text(500, nullable=True, personal=True, doc="What is to be seen.")
     captured_at: Mapped[datetime | None] = moment(
         nullable=True, doc="When it was taken; unless sent, as its EXIF says."
     )
@@ -55,7 +55,7 @@ class Media(Record):
     )
     width: Mapped[int] = integer(doc="Pixels.")
     height: Mapped[int] = integer(doc="Pixels.")
-    filename: Mapped[str] = text(200, doc="The name that the file was sent with.")
+    filename: Mapped[str] = text(200, personal=True, doc="The name that the file was sent with.")
     content_type: Mapped[str] = text(100, doc="What it is, judged by its bytes.")
     size: Mapped[int] = integer(doc="Bytes.")
     sha256: Mapped[str] = text(64, pattern=DIGEST, doc="The SHA-256 of its bytes, in hexadecimal.")

@@ -47,6 +47,7 @@ async def _rule(unit: Unit, before: Payment | None, values: dict[str, Any]) -> N
 PAYMENTS = Resource(
     row=Payment,
     name="payments",
+    retained="books must be kept for the tax authority",
     read=(
         Payment.id,
         Payment.job_id,
