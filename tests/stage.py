@@ -75,7 +75,12 @@ class Stage:
         #: while it is served: the loop of that thread, and a process's parts in it, by which tenants are made
         self._desk: tuple[asyncio.AbstractEventLoop, Process] | None = None
         self.settings = Settings(
-            home=home, port=self.port, egress_allow=("127.0.0.0/8", "::1/128"), log_level="warning"
+            home=home,
+            port=self.port,
+            egress_allow=("127.0.0.0/8", "::1/128"),
+            log_level="warning",
+            rate_limit_guests=10_000_000,
+            rate_limit_tokens=10_000_000,
         )
         try:
             asyncio.run(migrate(self.cluster.owner, catalogue().tables, functions(), Roles()))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from crosstie.access import link, rotation, token, vault
+from crosstie.access import jwks, jwt, link, rotation, token, vault
 from crosstie.api import body, bulk, events, filters
 from crosstie.declare.catalogue import Catalogue, envelope_example
 from crosstie.declare.resource import Resource
@@ -76,6 +76,10 @@ def limits() -> str:
         ("Events of a batch", f"{events.MOST}", "422 `invalid`"),
         ("Event types that a tenant registers", f"{events.TYPES}", "409 `conflict`"),
         ("Idempotency-Key", "255 characters, kept 72 h", "400 `bad_request`"),
+        *_quotas(),
+        ("A token of a trusted issuer", f"{jwt.MOST >> 10} KiB", "401 `unauthorized`"),
+        ("A look at an issuer's keys because one is unknown", f"every {jwks.REST:.0f} s", "401 `unauthorized`"),
+        ("An issuer's keys are used while it is away", f"{jwks.STALE / 3600:.0f} h", "503 `unavailable`"),
         ("A revocation takes effect within", f"{token.TTL:.0f} s", "401 `unauthorized`"),
         ("A data key seals for", f"{rotation.AGE.days} days, or 2³¹ values", "a new one takes over"),
         ("A new data key is in use everywhere within", f"{vault.FRESH:.0f} s", "older ones still open"),
@@ -97,6 +101,20 @@ def limits() -> str:
         f"{HEAD}# Limits\n\nEvery limit that callers and receivers can meet, and what they then see."
         " Those that are [settings](settings.md) can be changed.\n\n" + _table(("what", "limit", "beyond it"), rows)
     )
+
+
+def _quotas() -> list[tuple[str, str, str]]:
+    """How many requests are taken, by who is counted."""
+    usual = Settings()
+    counted = {
+        "Requests of one credential": usual.rate_limit,
+        "Requests of one credential that send events": usual.rate_limit_events,
+        "Requests of one tenant": usual.rate_limit_tenant,
+        "Requests of one address without a valid credential": usual.rate_limit_guests,
+        "Requests at the token endpoints, of one app or address": usual.rate_limit_tokens,
+    }
+    beyond = "429 `too_many_requests`, `Retry-After`"
+    return [(what, f"{most} a minute (setting)", beyond) for what, most in counted.items()]
 
 
 def event_types(catalogue: Catalogue) -> str:

@@ -70,16 +70,38 @@ class Foreign:
         Raises BadToken; Forbidden where the token is good but its bearer has no place here; Unavailable while the
         issuer's keys cannot be had.
         """
-        holding = [each for each in await self._registrations(token.issuer) if await self._holds(token, each)]
+        known = await self._registrations(token.issuer)
+        meant = [each for each in known if hint is None or str(each.tenant_id) == hint.strip().lower()]
+        holding = await self._holding(token, meant or known)
         if not holding:
             raise BadToken("no tenant takes it")
-        if hint is not None:
-            holding = [each for each in holding if str(each.tenant_id) == hint.strip().lower()]
-            if not holding:
-                raise Forbidden("The token is not valid for the tenant in X-Tenant-ID.")
+        if not meant:
+            raise Forbidden("The token is not valid for the tenant in X-Tenant-ID.")
         if len({each.tenant_id for each in holding}) > 1:
             raise Forbidden("The issuer belongs to several tenants: name one in X-Tenant-ID.")
         return await self._granted(token, holding[0])
+
+    async def _holding(self, token: Token, registrations: list[Registration]) -> list[Registration]:
+        """Those that take the token. Where it names its tenant to one, the others are not asked.
+
+        So nobody who registers another's issuer can make its tokens ambiguous, or slow by keys that never come.
+        """
+        away: NoKeys | None = None
+        for bound in (True, False):
+            holding = []
+            for each in registrations:
+                try:
+                    if (each.claims["tenant"] is not None) is bound and await self._holds(token, each):
+                        holding.append(each)
+                except NoKeys as error:
+                    away = error
+            if holding:
+                return holding
+        if away is not None:
+            raise Unavailable(
+                "The issuer's keys cannot be fetched right now; try again.", headers={"Retry-After": "30"}
+            ) from away
+        return []
 
     async def _registrations(self, issuer: str) -> list[Registration]:
         now = time.monotonic()
@@ -93,7 +115,7 @@ class Foreign:
         return found
 
     async def _holds(self, token: Token, trusted: Registration) -> bool:
-        """Whether a token keeps what a registration asks for. The cheap tests come first, the signature last."""
+        """Whether a token keeps what a registration asks for; the signature is looked at last. Raises NoKeys."""
         terms = jwt.Terms(trusted.issuer, trusted.audience, TYPES)
         algorithm, kid = token.header.get("alg"), token.header.get("kid")
         now = clock.now().timestamp()
@@ -107,10 +129,6 @@ class Foreign:
             jwt.verify(token, lambda kid, alg: key, terms, now)
         except BadToken:
             return False
-        except NoKeys as error:
-            raise Unavailable(
-                "The issuer's keys cannot be fetched right now; try again.", headers={"Retry-After": "30"}
-            ) from error
         return True
 
     async def _granted(self, token: Token, trusted: Registration) -> Grant:

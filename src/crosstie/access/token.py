@@ -76,6 +76,8 @@ class Tokens:
         self._own = own
         self._trusted = trusted
         self._known: dict[bytes, Grant] = {}
+        #: raises TooManyRequests for an address that guesses too much, before anything is looked up for it
+        self.refuse: Callable[[str | None], None] = lambda ip: None
         #: requests by tenant and key, until they are written
         self.used: Counter[tuple[UUID, str]] = Counter()
         self._asking: dict[bytes, asyncio.Task[Grant]] = {}
@@ -88,6 +90,8 @@ class Tokens:
         # the same foreign token may stand for several tenants
         digest = crypto.digest(self._vault.pepper, token if key or hint is None else f"{token} {hint}")
         grant = self._known.get(digest)
+        if grant is None:
+            self.refuse(ip)
         if grant is None or grant.fresh_until < time.monotonic():
             grant = await self._once(
                 digest, lambda: self._find(token, digest) if key else self._ask(token, digest, ip, hint)

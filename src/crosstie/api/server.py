@@ -20,6 +20,7 @@ from crosstie.api import asyncapi, derive, directory, download, events, link, ma
 from crosstie.api.cors import Cors
 from crosstie.api.edge import Edge, Endpoint
 from crosstie.api.entry import Api
+from crosstie.api.gate import POLICIES, Gate
 from crosstie.api.oauth import authorize, discovery, endpoint
 from crosstie.api.operation import Handler, Operation
 from crosstie.api.peer import Proxies
@@ -56,6 +57,15 @@ class Terms(Protocol):
 
     @property
     def rate_limit_events(self) -> int: ...
+
+    @property
+    def rate_limit_tenant(self) -> int: ...
+
+    @property
+    def rate_limit_guests(self) -> int: ...
+
+    @property
+    def rate_limit_tokens(self) -> int: ...
 
     @property
     def session_idle(self) -> int: ...
@@ -97,28 +107,29 @@ def build(
     proxies = Proxies(terms.trusted_proxies)
 
     async def authenticate(request: Request) -> Grant:
-        header = request.headers.get("authorization", "")
-        token = header[7:].strip() if header[:7].lower() == "bearer " else request.headers.get("x-api-key")
-        return await tokens.grant(token, proxies.client(request), request.headers.get("x-tenant-id"))
+        return await gate.admit(tokens, request)
 
     address = terms.public_url
     docs = f"{address}/docs/errors"
-    meter = Meter(log.app, {"api": terms.rate_limit, "events": terms.rate_limit_events})
+    meter = Meter(log.app, {name: getattr(terms, f"rate_limit{suffix}") for name, suffix in POLICIES.items()})
+    gate = Gate(meter, proxies.client)
+    tokens.refuse = gate.refuse
     api = Api(log, docs, authenticate, meter, address, dict(log.catalogue.resources))
     parts = Parts(api, ingest, Registry(log.app), uploads, figures)
     known = operations(parts)
     api.names = {(o.path, o.method): o.id for o in known}
     parts.documents["/openapi.json"] = json.dumps(openapi.document(known, log.catalogue, address))
     parts.documents["/asyncapi.json"] = json.dumps(asyncapi.document(log.catalogue, address))
-    named = ((o.path, o.method, o.handler) for o in known)
+    named = [(o.path, o.method, o.handler) for o in known if not o.public or o.tag == "system"]
+    handlers = gate.guests((o.path, o.method, o.handler) for o in known if o.public and o.tag != "system")
     sessions = Sessions(log, terms.session_idle, terms.session_longest)
     door = Door(sessions, Cookies(log.cipher, address), proxies.client)
-    handlers = [*named, *link.pages(api), *pages.routes(door), *download.routes(api, uploads), *manual.routes()]
-    handlers += endpoint.routes(endpoint.Endpoints(api, flows, Ends(log, flows.own)))
-    handlers += discovery.routes(discovery.Documents(api, flows.own.ring))
-    handlers += authorize.routes(authorize.Consent(door, Asks(flows)))
+    handlers += gate.guests([*link.pages(api), *pages.routes(door), *download.routes(api, uploads), *manual.routes()])
+    handlers += gate.guests(endpoint.routes(endpoint.Endpoints(api, flows, Ends(log, flows.own))), "tokens")
+    handlers += gate.guests(discovery.routes(discovery.Documents(api, flows.own.ring)))
+    handlers += gate.guests(authorize.routes(authorize.Consent(door, Asks(flows))))
     cors = Cors(terms.cors_origins, credentials=terms.cors_credentials)
-    return Edge(_routes(handlers), docs, figures.observe, cors, proxies.client)
+    return Edge(_routes([*named, *handlers]), docs, figures.observe, cors, proxies.client)
 
 
 class Methods:

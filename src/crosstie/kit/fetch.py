@@ -32,7 +32,10 @@ class Unfetched(OSError):
 class Fetcher:
     """Gets documents. Made inside the running event loop; `tls` replaces the trust of the system."""
 
-    def __init__(self, guard: Guard, resolver: Resolver, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, guard: Guard, resolver: Resolver, tls: ssl.SSLContext | None = None, seconds: float = TIME
+    ) -> None:
+        self._seconds = seconds
         self._guard = guard
         trust = tls or ssl.create_default_context()
         schemes: tuple[Scheme, ...] = ("https", "http")
@@ -47,14 +50,14 @@ class Fetcher:
         """The document at a URL: what is answered with 200, whole. Raises Unfetched."""
         try:
             target = self._guard.check_url(url)
-            async with asyncio.timeout(TIME):
+            async with asyncio.timeout(self._seconds):
                 return await self._read(self._pools[target.scheme], target.url)
         except TimeoutError:
-            raise Unfetched(f"no complete answer within {TIME:g} s") from None
+            raise Unfetched(f"no complete answer within {self._seconds:g} s") from None
         except (Forbidden, Unresolved, httpcore2.NetworkError, httpcore2.ProtocolError) as error:
             raise Unfetched(str(error) or type(error).__name__) from error
         except httpcore2.TimeoutException:
-            raise Unfetched(f"no answer within {TIME:g} s") from None
+            raise Unfetched(f"no answer within {self._seconds:g} s") from None
 
     async def close(self) -> None:
         """Close what is open."""

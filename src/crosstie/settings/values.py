@@ -107,6 +107,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rate_limit_events: Annotated[
         int, _range(1, 100_000_000), _doc("Requests of one credential that send events", unit="per minute")
     ] = 1_200_000
+    rate_limit_tenant: Annotated[
+        int, _range(1, 100_000_000), _doc("Requests of one tenant, all its credentials together", unit="per minute")
+    ] = 3_000_000
+    rate_limit_guests: Annotated[
+        int, _range(1, 100_000_000), _doc("Requests of one address without a valid credential", unit="per minute")
+    ] = 6_000
+    rate_limit_tokens: Annotated[
+        int,
+        _range(1, 100_000_000),
+        _doc("Requests at the token endpoints, of one app and of one address", unit="per minute"),
+    ] = 3_000
 
     session_idle: Annotated[int, _range(60, 2_592_000), _doc("A sign-in ends when unused for", unit="seconds")] = 28_800
     session_longest: Annotated[

@@ -29,7 +29,7 @@ def issuer() -> Iterator[Issuer]:
 
 async def trust(client: httpx2.AsyncClient, issuer: Issuer, **more: Any) -> dict[str, Any]:
     answer = await client.post(
-        "/api/v1/trusted-issuers", json={"issuer": issuer.address, "audience": "crosstie", **more}
+        "/api/v1/trusted-issuers", json={"issuer": issuer.address, "audience": "crosstie"} | more
     )
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
@@ -154,9 +154,26 @@ async def test_nobody_vouches_for_another_tenants_people(stage: Stage, issuer: I
             await trust(one, issuer)
             await trust(two, issuer, jwks_uri=f"{forger.address}/keys")
         forged = issuer.token(key=forger.keys["first"], **PERSON)
-        assert await status(victim, forged, x_tenant_id=str(victim.id)) == 403
+        assert await status(victim, forged, x_tenant_id=str(victim.id)) == 401
         answer = await ask(evil, forged, "/api/v1/tenants")
         assert [row["id"] for row in answer.json()["data"]] == [str(evil.id)]
+
+
+async def test_nobody_bars_another_tenants_people(stage: Stage, issuer: Issuer) -> None:
+    """A tenant that registers the other's issuer makes its tokens neither ambiguous nor unavailable."""
+    victim, evil = await stage.tenant(), await stage.tenant()
+    async with victim.client() as one, evil.client() as two:
+        with issuing() as nowhere:
+            await trust(two, issuer, jwks_uri=f"{nowhere.address}/none")
+        await trust(one, issuer)
+        assert await status(victim, issuer.token(**PERSON)) == 200, "keys that never come bar nobody"
+        await trust(two, issuer, audience="crosstie-2")
+        (mine,) = (await one.get("/api/v1/trusted-issuers")).json()["data"]
+        await one.patch(f"/api/v1/trusted-issuers/{mine['id']}", json={"claims": {"tenant": "firm"}})
+        both = issuer.token(**PERSON | {"aud": ["crosstie", "crosstie-2"], "firm": victim.slug})
+        await becomes(victim, both, 200)
+        answer = await ask(victim, both, "/api/v1/tenants")
+        assert [row["id"] for row in answer.json()["data"]] == [str(victim.id)], "the token names its tenant"
 
 
 async def test_keys_rotate_without_a_restart(client: httpx2.AsyncClient, tenant: Tenant, issuer: Issuer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -12,7 +13,7 @@ import asyncpg
 import httpx2
 import pytest
 
-from crosstie.access.limit import BLOCKS, Meter
+from crosstie.access.limit import BLOCKS, NOWHERE, Meter
 from crosstie.db import engine
 from crosstie.errors import TooManyRequests
 from crosstie.log.event import Actor
@@ -74,9 +75,7 @@ async def test_two_processes_share_one_quota(tenant: Tenant, pool: asyncpg.Pool)
 
 async def test_one_process_keeps_the_quota_exactly(tenant: Tenant, pool: asyncpg.Pool) -> None:
     async def passed(quota: int) -> int:
-        async with pool.acquire() as connection, connection.transaction():
-            await connection.execute(f"SELECT set_config('app.tenant', '{tenant.id}', true)")
-            await connection.execute("DELETE FROM quotas")
+        await forget(pool, tenant)
         return await take(Meter(pool, {"api": quota}), tenant, quota + 30)
 
     for quota in (1, 7, 20, 100):
@@ -109,6 +108,111 @@ async def test_a_quota_that_is_used_up_is_429(serving: Serving, tenant: Tenant) 
         assert answers[-1].headers["x-ratelimit-remaining"] == "0"
         event = {"event_id": "e", "event_type": "projects.budget.updated", "data": {"project_id": "p"}}
         assert (await client.post("/api/v1/events", json=event)).status_code == 202, "events have a quota of their own"
+
+
+async def forget(pool: asyncpg.Pool, tenant: Tenant) -> None:
+    """As if no server had counted anything of the tenant."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"SELECT set_config('app.tenant', '{tenant.id}', true)")
+        await connection.execute("DELETE FROM quotas")
+
+
+async def test_credentials_of_one_tenant_share_its_quota(
+    serving: Serving, client: httpx2.AsyncClient, tenant: Tenant, pool: asyncpg.Pool
+) -> None:
+    keys = [(await client.post("/api/v1/api-keys", json={"name": "k", "scopes": ["*"]})).json()["key"] for _ in "ab"]
+    async with serving(rate_limit=20, rate_limit_tenant=30) as url, calling(url) as caller:
+
+        async def asked() -> list[httpx2.Response]:
+            await forget(pool, tenant)
+            headers = [{"x-api-key": key} for key in keys for _ in range(18)]
+            return [await caller.get("/api/v1/clients", headers=each) for each in headers]
+
+        answers = await in_a_minute(asked)
+        assert [answer.status_code for answer in answers] == [200] * 30 + [429] * 6
+        assert answers[-1].headers["ratelimit-policy"].startswith('"tenant";q=30')
+        refused(answers[-1], 429, "too_many_requests")
+
+
+HOSTS = itertools.count(1)
+
+
+async def test_strangers_are_counted_by_address(serving: Serving, tenant: Tenant) -> None:
+    known, wrong = {"x-api-key": tenant.key}, {"authorization": "Bearer ct_live_wrong"}
+    async with (
+        serving(rate_limit_guests=20, rate_limit_tokens=5, trusted_proxies=("127.0.0.0/8",)) as url,
+        calling(url) as caller,
+    ):
+
+        async def ask(ip: str, path: str = "/api/v1/clients", **headers: str) -> httpx2.Response:
+            return await caller.get(path, headers={"x-forwarded-for": ip, **headers})
+
+        async def one() -> list[httpx2.Response]:
+            ip = f"203.0.113.{next(HOSTS)}"
+            found = [await ask(ip, **known)]
+            found += [await ask(ip, **(wrong if number % 2 else {})) for number in range(21)]
+            paths = ("/api/v1/tenants/by-slug/x", "/livez")
+            return [*found, *[await ask(ip, path) for path in paths], await ask(ip, **known)]
+
+        answers = await in_a_minute(one)
+        assert [answer.status_code for answer in answers] == [200] + [401] * 20 + [429, 429, 200, 200]
+        refused(answers[21], 429, "too_many_requests")
+        assert answers[21].headers["ratelimit-policy"] == '"guests";q=20;w=60'
+        assert 0 < int(answers[21].headers["retry-after"]) <= 60
+        assert (await ask("203.0.113.250", **wrong)).status_code == 401, "others are not concerned"
+
+        async def household() -> list[int]:
+            net = next(HOSTS)  # one household has many addresses of IPv6
+            found = [(await ask(f"2001:db8:{net:x}::{host:x}")).status_code for host in range(21)]
+            return [*found, (await ask(f"2001:db8:{net:x}:1::1")).status_code]
+
+        assert await in_a_minute(household) == [401] * 20 + [429, 401]
+
+        async def tokens() -> list[bool]:
+            headers = {"x-forwarded-for": f"203.0.113.{next(HOSTS)}"}
+            return [(await caller.post("/oauth/token", headers=headers)).status_code == 429 for _ in range(7)]
+
+        assert await in_a_minute(tokens) == [False] * 5 + [True] * 2
+
+
+async def test_two_processes_count_an_address_together(pool: asyncpg.Pool) -> None:
+    async def passed(meter: Meter, ip: str) -> int:
+        count = 0
+        for _ in range(300):
+            try:
+                await meter.stranger(ip, "guests")
+                count += 1
+            except TooManyRequests:
+                pass
+        return count
+
+    async def both() -> tuple[list[int], list[bool]]:
+        meters = [Meter(pool, {"guests": 200}) for _ in "ab"]
+        ip = f"198.51.100.{next(HOSTS)}"
+        found = await asyncio.gather(*(passed(meter, ip) for meter in meters))
+        return found, [closed(meters[0], ip), closed(meters[0], "198.51.100.250")]
+
+    def closed(meter: Meter, ip: str) -> bool:
+        try:
+            meter.refuse(ip, "guests")
+        except TooManyRequests:
+            return True
+        return False
+
+    found, refusing = await in_a_minute(both)
+    assert 200 - 2 * BLOCKS <= sum(found) <= 200 + 2 * (200 // BLOCKS)
+    assert refusing == [True, False]
+
+
+async def test_a_stranger_who_comes_once_costs_the_database_nothing(pool: asyncpg.Pool) -> None:
+    meter = Meter(pool, {"guests": 2000})
+    for number in range(50):
+        for _ in range(20):
+            await meter.stranger(f"192.0.2.{number}", "guests")
+    await asyncio.sleep(0.2)
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"SELECT set_config('app.tenant', '{NOWHERE}', true)")
+        assert await connection.fetchval("SELECT count(*) FROM quotas WHERE principal LIKE '192.0.2.%'") == 0
 
 
 async def test_addresses_of_keys_behind_proxies(serving: Serving, client: httpx2.AsyncClient) -> None:

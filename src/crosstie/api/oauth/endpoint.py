@@ -42,7 +42,7 @@ class Endpoints:
             try:
                 sent = await wire.form(request)
                 client = await self.flows.client(sent, request.headers.get("authorization"))
-                standing = await self.api.meter.take(client.tenant_id, Actor("app", str(client.id)), "api")
+                standing = await self.api.meter.take(client.tenant_id, Actor("app", str(client.id)), "tokens")
                 request.scope["state"]["headers"] |= standing.headers()
                 return wire.answer(await work(client, sent))
             except OAuth2Error as error:
