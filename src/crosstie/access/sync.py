@@ -20,6 +20,7 @@ from crosstie.access.user import User
 from crosstie.db.statement import Statement
 from crosstie.declare.module import Reaction
 from crosstie.errors import Conflict, Fault, Invalid, NotFound, Unavailable
+from crosstie.kit import ids
 from crosstie.log import change
 from crosstie.log.event import Event
 from crosstie.log.unit import Unit
@@ -58,9 +59,14 @@ class AuthService:
 
     async def tenant(self, unit: Unit, event: Event, data: Mapping[str, Any]) -> None:
         """A tenant with keys, roles, outlets and trust in the service's tokens; all of it in one transaction."""
+        told = data.get("tenant_id")
+        if isinstance(told, str) and ids.stable(told) != unit.tenant_id:
+            return  # a tenant's own word about another one
+        rows = await unit.fetch(FIRM)
+        if not self.issuer and rows:
+            return  # nobody takes over a tenant whom nobody here knows
         if not self.issuer:
             raise Unavailable("No auth service is known here: set AUTH_ISSUER.")
-        rows = await unit.fetch(FIRM)
         if not rows:
             await self._free(unit, data.get("slug"))
             name = data.get("name") or data["slug"]

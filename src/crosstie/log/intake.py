@@ -115,7 +115,7 @@ def _tenant(declared: EventType, envelope: Mapping[str, Any], own: UUID, actor: 
         return ids.stable(about) if isinstance(about, str) else own
     if named and named.lower() != str(own):
         raise Forbidden("The event names another tenant than the credential's.")
-    if declared.scope == DIRECTORY or (declared.scope and not actor.scopes & {declared.scope, "*"}):
+    if declared.scope and not actor.scopes & {declared.scope, "*"}:
         raise InsufficientScope(f"Events of this type need the scope {declared.scope}.")
     return own
 

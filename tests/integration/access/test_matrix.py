@@ -29,7 +29,7 @@ ROUTES = [o for o in operations(CATALOGUE) if not o.public]
 
 def needed(route: Operation) -> tuple[str, int]:
     """The noun that a route is about, and whether it reads (0) or writes (1): from its address, not from its scope."""
-    noun = route.path.split("/")[3]
+    noun = route.path.removeprefix("/api/v1/").removeprefix("admin/").split("/")[0]
     resource = CATALOGUE.resources.get(noun)
     verb = route.path.rsplit("/", 1)[-1]
     looks = {a.verb for a in resource.actions if a.scope == "read"} if resource else set()
