@@ -10,6 +10,7 @@ from crosstie.access.limit import quotas
 from crosstie.access.oauth.app import OAUTH_APPS
 from crosstie.access.oauth.tables import TABLES as OAUTH
 from crosstie.access.outlet import OUTLETS
+from crosstie.access.passkey import passkeys
 from crosstie.access.role import ROLES
 from crosstie.access.seal import audit_heads
 from crosstie.access.secret import SECRETS
@@ -40,6 +41,6 @@ MODULE = Module(
         AUDIT_ENTRIES,
         EXPORTS,
     ),
-    tables=(data_keys, quotas, throttles, key_usage, *OAUTH, audit_pending, audit_heads),
+    tables=(data_keys, quotas, throttles, passkeys, key_usage, *OAUTH, audit_pending, audit_heads),
     events=(*EVENTS, RENEWED, AGED),
 )

@@ -148,8 +148,10 @@ class SignedIn:
     @property
     def lacks(self) -> Literal["code", "factor"] | None:
         """What is still to do before the sign-in counts: give the second factor, or get one."""
+        if self.methods != ("password",):
+            return None
         if self.person.enrolled:
-            return None if self.methods != ("password",) else "code"
+            return "code"
         return "factor" if self.person.obliged else None
 
 
@@ -214,7 +216,7 @@ class Sessions:
         async with session.of_tenant(self.log.app, tenant_id) as connection:
             row = await connection.fetchrow(LIVE, digest, now, now - self.idle)
             whose = await person(connection, tenant_id, row["user_id"]) if row else None
-            if row is None or whose is None or not whose.active:
+            if row is None or whose is None or not whose.active or not whose.local:
                 return None
             if row["seen_at"] < now - SEEN:
                 await connection.execute("UPDATE sessions SET seen_at = $1 WHERE id = $2", now, row["id"])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import asyncpg
 import sqlalchemy as sa
 
+from crosstie.db.engine import Connection
 from crosstie.declare.row import Row
 from crosstie.errors import TooManyRequests
 from crosstie.kit import crypto
@@ -36,7 +37,7 @@ class Limit:
     seconds: int
 
 
-async def take(pool: asyncpg.Pool, pepper: bytes, limits: Sequence[Limit]) -> None:
+async def take(pool: asyncpg.Pool | Connection, pepper: bytes, limits: Sequence[Limit]) -> None:
     """Count a try under each limit. Raises TooManyRequests, which says when to come back, where one is used up."""
     wait = await pool.fetchval(
         "SELECT throttle_take($1, $2, $3)",

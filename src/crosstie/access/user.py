@@ -144,12 +144,14 @@ async def _guarded(unit: Unit, row: User, given: Mapping[str, Any]) -> None:
     await _below(unit, row)
 
 
+FORGET = Statement("DELETE FROM passkeys WHERE tenant_id = $1::uuid AND user_id = $2::uuid", "12")
 CLEAR = Statement("DELETE FROM sessions WHERE tenant_id = $1::uuid AND user_id = $2::uuid", "12")
 
 
 async def _unbound(unit: Unit, row: User, given: Mapping[str, Any]) -> None:
     await _guarded(unit, row, given)
     unit.write(CLEAR, [unit.tenant_id, row.id])
+    unit.write(FORGET, [unit.tenant_id, row.id])
     await unit.flush()
 
 
@@ -187,9 +189,10 @@ def signed_out(unit: Unit, row: User) -> None:
 
 
 async def reset_factor(unit: Unit, row: User, given: Mapping[str, Any]) -> User:
-    """The second factor is forgotten: the phone is lost."""
+    """Second factor and passkeys are forgotten: the phone is lost."""
     await _guarded(unit, row, given)
     after = unit.update(row, NO_FACTOR)
+    unit.write(FORGET, [unit.tenant_id, row.id])
     unit.write(END, [unit.tenant_id, row.id, unit.now])
     change.tell(unit, USERS, "user.factor_reset", after)
     return after
@@ -257,6 +260,8 @@ EVENTS = tuple(
         ("password_set", "A user set a password; earlier sign-ins were ended."),
         ("factor_added", "A user signs in with a second factor from now on."),
         ("recovery_used", "A user signed in with a recovery code."),
+        ("passkey_added", "A user can sign in with a passkey."),
+        ("passkey_removed", "A passkey of a user was forgotten."),
     )
 )
 #: the columns of a second factor where there is none

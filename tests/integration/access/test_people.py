@@ -134,6 +134,7 @@ async def test_identity_in_other_hands(stage: Stage, whole: bool) -> None:
             await client.patch(f"/api/v1/tenants/{tenant.id}", json={"identity_issuer": ISSUER})
         else:
             await synced(stage, tenant, UUID(found["id"]), issuer=ISSUER, subject="u-1")
+        assert (await browser.open("/account")).status_code == 303  # what was local ended
         tries = [
             await client.patch(path, json={"role": "admin"}),
             await client.patch(path, json={"email": "other@example.com"}),

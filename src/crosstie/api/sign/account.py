@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from babel.dates import format_datetime, get_timezone
 from starlette.requests import Request
 from starlette.responses import Response
 
-from crosstie.access import factor, password, throttle, user
+from crosstie.access import factor, passkey, password, throttle, user
 from crosstie.access.login import HERE
 from crosstie.access.session import SignedIn
 from crosstie.access.throttle import Limit
@@ -21,6 +22,7 @@ from crosstie.api.sign.form import address, onto
 from crosstie.api.sign.words import WORDS
 from crosstie.db import session
 from crosstie.errors import Forbidden, Invalid, Problem, TooManyRequests, Unauthorized
+from crosstie.kit import ids
 from crosstie.log.unit import Unit
 
 OPEN = (
@@ -41,6 +43,8 @@ class Account:
             "codes": self._codes,
             "drop": self._drop,
             "everywhere": self._everywhere,
+            "passkey": self._add_passkey,
+            "unpasskey": self._remove_passkey,
         }
 
     async def show(self, request: Request) -> Response:
@@ -103,6 +107,23 @@ class Account:
         self.door.cookies.keep(response, None)
         return response
 
+    async def _add_passkey(self, request: Request, found: SignedIn, sent: dict[str, str]) -> Response:
+        """Another passkey, which the device has just made."""
+        answer = sent.get("challenge", ""), sent.get("answer", "")
+        async with self.log.unit(found.tenant_id, found.person.actor) as unit:
+            await passkey.add(unit, self.log.address, found.user_id, *answer)
+        return onto("/account")
+
+    async def _remove_passkey(self, request: Request, found: SignedIn, sent: dict[str, str]) -> Response:
+        """One passkey less."""
+        try:
+            id = ids.parse(sent.get("key", ""))
+        except ValueError:
+            raise Forbidden from None
+        async with self.log.unit(found.tenant_id, found.person.actor) as unit:
+            await passkey.remove(unit, found.user_id, id)
+        return onto("/account")
+
     @asynccontextmanager
     async def _proved(self, found: SignedIn, sent: dict[str, str]) -> AsyncIterator[Unit]:
         """A unit in which the second factor was given once more. Raises Forbidden, TooManyRequests."""
@@ -120,12 +141,18 @@ class Account:
         async with session.of_tenant(self.log.app, found.tenant_id) as connection:
             rows = await connection.fetch(OPEN, found.user_id, self.door.sessions.idle)
             left = await connection.fetchval(LEFT, found.user_id)
+            keys = await passkey.listed(connection, found.user_id)
             zone = get_timezone(await connection.fetchval("SELECT time_zone FROM tenants"))
+
+        def told(moment: datetime) -> str:
+            return format_datetime(moment, "medium", tzinfo=zone, locale=chosen)
+
+        at = self.log.address
         listed = [
             {
                 "agent": row["agent"] or "",
                 "ip": row["ip"] or "",
-                "since": format_datetime(row["authenticated_at"], "medium", tzinfo=zone, locale=chosen),
+                "since": told(row["authenticated_at"]),
                 "this": row["id"] == found.id,
             }
             for row in rows
@@ -141,6 +168,8 @@ class Account:
             person=found.person,
             left=left or 0,
             listed=listed,
+            keys=[{"id": each["id"], "since": told(each["made_at"])} for each in keys],
+            passkey=passkey.offer_new(self.log.cipher, at, found, keys) if passkey.possible(at) else None,
             action=address("/account", lang),
             factor=address("/login/factor", {"next": "/account"} | lang),
             out=address("/logout", lang),

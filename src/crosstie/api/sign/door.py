@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from crosstie.access import login
+from crosstie.access import login, passkey
 from crosstie.access.session import Sessions, SignedIn
 from crosstie.api.link import language
 from crosstie.api.sign.draw import page
@@ -35,7 +35,7 @@ class Door:
         found = await self.sessions.found(self.cookies.session(request))
         if found is not None and "again" not in request.query_params:
             return onwards(request, found, asked(request))
-        return self._login(request, None, {})
+        return self.login_page(request, None, {})
 
     async def log_in(self, request: Request) -> Response:
         """Address and password; then the second factor where there is one, or on to `next`."""
@@ -48,18 +48,19 @@ class Door:
             before = await self.sessions.found(self.cookies.session(request))
             token = await login.by_password(self.sessions, email, password, tenant, ip, agent, before)
         except (Unauthorized, TooManyRequests, Forbidden) as problem:
-            return self._login(request, problem, sent)
+            return self.login_page(request, problem, sent)
         found = await self.sessions.found(token)
         if before is not None and (found is None or found.id != before.id):
             await self.sessions.end(self.cookies.session(request))
         if found is None:
-            return self._login(request, Unauthorized(), sent)
+            return self.login_page(request, Unauthorized(), sent)
         response = onwards(request, found, local(sent.get("next")))
         self.cookies.keep(response, token)
         return response
 
-    def _login(self, request: Request, problem: Problem | None, sent: dict[str, str]) -> Response:
-        query = request.query_params
+    def login_page(self, request: Request, problem: Problem | None, sent: dict[str, str]) -> Response:
+        """The form, with what was wrong and what was typed, but for the password."""
+        query, at = request.query_params, self.sessions.log.address
         next = local(sent.get("next") or query.get("next"), "")
         response = page(
             request,
@@ -68,6 +69,8 @@ class Door:
             problem.status if problem else 200,
             problem=worded(request, problem),
             action=address("/login", {"lang": query.get("lang", ""), "again": query.get("again", "")[:1]}),
+            passkey=passkey.offer(self.sessions.log.cipher, at) if passkey.possible(at) else None,
+            passkey_action=address("/login/passkey", {"lang": query.get("lang", "")}),
             next=next,
             email=sent.get("email", ""),
             tenant=sent.get("tenant", query.get("tenant", "")[:63]),

@@ -28,6 +28,8 @@ def page(request: Request, cookies: Cookies, name: str, status: int = 200, **val
     chosen = language(request)
     other = "en" if chosen == "ar" else "ar"
     headers = page_headers(STYLE) | {"cache-control": "no-store"}
+    if "passkey" in values:  # the one script of these pages
+        headers["content-security-policy"] += "; script-src 'self'"
     if goal := beyond(values.get("next", "")):
         # browsers hold the redirects that follow a form against this, too
         policy = headers["content-security-policy"]

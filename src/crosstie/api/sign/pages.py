@@ -6,12 +6,13 @@ from crosstie.api.operation import Handler
 from crosstie.api.sign.account import Account
 from crosstie.api.sign.door import Door
 from crosstie.api.sign.invitation import Invitation
+from crosstie.api.sign.passkey import Passkey
 from crosstie.api.sign.second import Second
 
 
 def routes(door: Door) -> list[tuple[str, str, Handler]]:
     """Path, method, handler of every page."""
-    second, invitation, account = Second(door), Invitation(door), Account(door)
+    second, invitation, account, passkey = Second(door), Invitation(door), Account(door), Passkey(door)
     return [
         ("/login", "GET", door.show_login),
         ("/login", "POST", door.log_in),
@@ -19,6 +20,8 @@ def routes(door: Door) -> list[tuple[str, str, Handler]]:
         ("/login/code", "POST", second.give_code),
         ("/login/factor", "GET", second.show_factor),
         ("/login/factor", "POST", second.add_factor),
+        ("/login/passkey", "POST", passkey.sign_in),
+        ("/login/passkey.js", "GET", passkey.script),
         ("/logout", "GET", door.show_logout),
         ("/logout", "POST", door.log_out),
         ("/invitation/{token}", "GET", invitation.show),
