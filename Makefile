@@ -22,7 +22,7 @@ compile = $(BIN)/python -m compileall -q -j 0 $(1) || true
 SERVERS = nats-server rabbitmq-server
 server = PATH="$$PATH:/usr/sbin" command -v $(1) >/dev/null
 
-.PHONY: help install up test proof check spec bench lock servers
+.PHONY: help install up test proof check spec docs bench lock servers
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ check: .venv/test.stamp  ## format, lint, types, import contracts and freshness 
 spec: .venv/runtime.stamp  ## write spec/ and docs/reference/ from the declarations
 	@$(BIN)/python -m crosstie.spec
 
+docs: .venv/runtime.stamp  ## the documentation and the API reference as files for any web server, in build/site
+	@$(BIN)/python -m crosstie.publish build/site
+
 bench: .venv/test.stamp  ## every figure, as a ratio against a bare reference of the same run
 	@$(BIN)/python bench/table.py
 
@@ -65,14 +68,14 @@ bench: .venv/test.stamp  ## every figure, as a ratio against a bare reference of
 
 .venv/runtime.stamp: .venv/install.stamp requirements/runtime.lock pyproject.toml
 	@echo "Installing Crosstie into .venv"
-	@$(call fetch,--require-hashes -r requirements/runtime.lock)
+	@$(call fetch,--no-deps --require-hashes -r requirements/runtime.lock)
 	@$(call fetch,--no-deps --no-build-isolation -e .)
 	@$(call compile,.venv/lib)
 	@touch $@
 
 .venv/test.stamp: .venv/runtime.stamp requirements/test.lock
 	@echo "Installing what tests need into .venv"
-	@$(call fetch,--require-hashes -r requirements/test.lock)
+	@$(call fetch,--no-deps --require-hashes -r requirements/test.lock)
 	@$(call compile,.venv/lib)
 	@touch $@
 
@@ -89,7 +92,8 @@ servers:
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$each >/dev/null; } || \
 		echo "$$each is missing and cannot be installed here: its tests are skipped" >&2; done
 
-# Locks hold names, versions and hashes only, no addresses, so that they work behind any mirror.
+# Locks are complete, and installed as they stand. They hold names, versions and hashes only, no addresses, so that they
+# work behind any mirror.
 COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links $(UPGRADE)
 

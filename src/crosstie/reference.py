@@ -8,7 +8,7 @@ import msgspec
 
 from crosstie.access import jwks, jwt, link, rotation, token, vault
 from crosstie.api import body, bulk, events, filters
-from crosstie.declare.catalogue import Catalogue, envelope_example
+from crosstie.declare.catalogue import Catalogue
 from crosstie.declare.resource import Resource
 from crosstie.deliver import sender, webhook
 from crosstie.kit import json, resolver
@@ -118,21 +118,17 @@ def _quotas() -> list[tuple[str, str, str]]:
 
 
 def event_types(catalogue: Catalogue) -> str:
-    """Every event type: when it happens, what its data holds, an example."""
-    parts = [
-        f"{HEAD}# Events\n\nEvery event has the same envelope. Names of types and fields are permanent: a break is a"
-        " new name. `out`: Crosstie makes it. `in`: outside systems send it.\n"
+    """Every event type, and when it happens."""
+    rows = [
+        (f"[`{event.name}`](/reference/events/{event.name})", event.direction, str(event.version), event.summary)
+        for event in sorted(catalogue.events.values(), key=lambda each: each.name)
     ]
-    for event in sorted(catalogue.events.values(), key=lambda each: each.name):
-        rows = [
-            (f"`{name}`", _kind(schema), str(schema.get("description", "")))
-            for name, schema in event.data_schema.get("properties", {}).items()
-        ]
-        example = msgspec.json.format(msgspec.json.encode(envelope_example(event)), indent=2).decode()
-        direction = f"`{event.direction}`, version {event.version}, since {event.since}."
-        table = _table(("field of `data`", "kind", "meaning"), rows) if rows else ""
-        parts.append(f"## {event.name}\n\n{event.summary} {direction}\n\n{table}\n```json\n{example}\n```\n")
-    return "\n".join(parts)
+    return (
+        f"{HEAD}# Events\n\nEvery event has the same [envelope](../how-to/receive-webhooks.md#what-arrives). Names of"
+        " types and fields are permanent: a break is a new name. `out`: Crosstie makes it. `in`: outside systems send"
+        " it. The fields of each, with an example, stand in the API reference, under `/api/v1/event-types`, and as JSON"
+        " Schema in `spec/events/`.\n\n" + _table(("type", "direction", "version", "when"), rows)
+    )
 
 
 def nouns(catalogue: Catalogue) -> str:

@@ -11,6 +11,7 @@ from crosstie.api.entry import JSON
 from crosstie.api.operation import Operation, Schema
 from crosstie.api.rest import Noun
 from crosstie.declare import kind as kinds
+from crosstie.declare.catalogue import example
 from crosstie.declare.field import Field
 from crosstie.declare.resource import Resource
 from crosstie.declare.shape import Shape
@@ -76,7 +77,9 @@ def bulk(noun: Noun) -> Operation:
 
 def _given(resource: Resource) -> Schema:
     words = f"Each as in {resource.name}.create; one that is not gets its own problem."
-    items = {"type": "array", "minItems": 1, "maxItems": MOST, "items": {}, "description": words}
+    fields = resource.creation.fields.values()
+    one = {field.name: example(field) for field in fields if field.required}
+    items = {"type": "array", "minItems": 1, "maxItems": MOST, "items": {}, "description": words, "examples": [[one]]}
     atomic = {"type": "boolean", "default": False, "description": "All or nothing."}
     return {
         "type": "object",

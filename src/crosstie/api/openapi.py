@@ -151,6 +151,11 @@ _SUBJECT: dict[str, Any] = {
 }
 _ID: dict[str, Any] = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"}
 _LINK: dict[str, Any] = {"type": ["string", "null"], "minLength": 1, "maxLength": 128}
+_EXAMPLE: dict[str, Any] = {
+    "event_id": "order-1042-created",
+    "event_type": "pos.order.created",
+    "data": {"pos_order_id": "1042", "total": 480.5, "currency": "ZAR"},
+}
 _EVENT_IN: dict[str, Any] = _object(
     ["event_id", "event_type", "data"],
     event_id=_ID,
@@ -162,7 +167,7 @@ _EVENT_IN: dict[str, Any] = _object(
     correlation_id=_LINK,
     causation_id=_LINK,
     tenant_id=_LINK,
-) | {"additionalProperties": False}
+) | {"additionalProperties": False, "examples": [_EXAMPLE]}
 _FAULT = _object(["pointer", "code", "message"], pointer=_STRING, code=_STRING, message=_STRING)
 _COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
@@ -219,7 +224,7 @@ FIXED: dict[str, dict[str, Any]] = {
     "EventBatch": _object(
         ["events"], events={"type": "array", "minItems": 1, "maxItems": 1000, "items": {"type": "object"}}
     )
-    | {"additionalProperties": False},
+    | {"additionalProperties": False, "examples": [{"events": [_EXAMPLE]}]},
     "EventBatchResult": _object(
         ["accepted", "duplicates", "rejected"],
         accepted=_COUNT,

@@ -16,11 +16,12 @@ from crosstie.access.oauth.end import Ends
 from crosstie.access.oauth.flow import Flows
 from crosstie.access.session import Sessions
 from crosstie.access.token import Grant, Tokens
-from crosstie.api import asyncapi, derive, directory, download, events, link, manual, openapi, plain
+from crosstie.api import asyncapi, derive, directory, download, events, link, openapi, plain, wellknown
 from crosstie.api.cors import Cors
 from crosstie.api.edge import Edge, Endpoint
 from crosstie.api.entry import Api
 from crosstie.api.gate import POLICIES, Gate
+from crosstie.api.manual import site
 from crosstie.api.oauth import authorize, discovery, endpoint
 from crosstie.api.operation import Handler, Operation
 from crosstie.api.peer import Proxies
@@ -73,6 +74,9 @@ class Terms(Protocol):
     @property
     def session_longest(self) -> int: ...
 
+    @property
+    def security_contact(self) -> str: ...
+
 
 @dataclass(slots=True)
 class Parts:
@@ -118,13 +122,16 @@ def build(
     parts = Parts(api, ingest, Registry(log.app), uploads, figures)
     known = operations(parts)
     api.names = {(o.path, o.method): o.id for o in known}
-    parts.documents["/openapi.json"] = json.dumps(openapi.document(known, log.catalogue, address))
+    description = openapi.document(known, log.catalogue, address)
+    parts.documents["/openapi.json"] = json.dumps(description)
     parts.documents["/asyncapi.json"] = json.dumps(asyncapi.document(log.catalogue, address))
     named = [(o.path, o.method, o.handler) for o in known if not o.public or o.tag == "system"]
     handlers = gate.guests((o.path, o.method, o.handler) for o in known if o.public and o.tag != "system")
     sessions = Sessions(log, terms.session_idle, terms.session_longest)
     door = Door(sessions, Cookies(log.cipher, address), proxies.client)
-    handlers += gate.guests([*link.pages(api), *pages.routes(door), *download.routes(api, uploads), *manual.routes()])
+    handlers += gate.guests([*link.pages(api), *pages.routes(door), *download.routes(api, uploads)])
+    handlers += gate.guests(site.routes(description, log.catalogue.events))
+    handlers += gate.guests(wellknown.routes(address, terms.security_contact))
     handlers += gate.guests(endpoint.routes(endpoint.Endpoints(api, flows, Ends(log, flows.own))), "tokens")
     handlers += gate.guests(discovery.routes(discovery.Documents(api, flows.own.ring)))
     handlers += gate.guests(authorize.routes(authorize.Consent(door, Asks(flows))))

@@ -58,7 +58,8 @@ def describe(console: Console, shown: Demo, sandbox: str) -> None:
     """Tell where everything is."""
     rows = {
         "API": f"{shown.url}/api/v1",
-        "Description": f"{shown.url}/openapi.json",
+        "Docs": f"{shown.url}/docs",
+        "Reference": f"{shown.url}/reference",
         "Sandbox": sandbox,
         "Sign in": f"{shown.url}/login",
         "Admin": f"{shown.admin.email}   {shown.admin.password}",

@@ -41,6 +41,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str, _doc("Where callers reach this installation; unless given, http://HOST:PORT (https with TLS files)")
     ] = ""
     trusted_proxies: Annotated[tuple[str, ...], _doc("Networks (CIDR) whose X-Forwarded-* headers are believed")] = ()
+    security_contact: Annotated[
+        str,
+        msgspec.Meta(pattern=r"^((mailto:|https://|tel:)\S+)?$"),
+        _doc("Where people report holes, for security.txt: mailto:, https:// or tel:; unless given, a page says how"),
+    ] = ""
     cors_origins: Annotated[
         tuple[str, ...], _doc("Origins beside PUBLIC_URL whose pages may call the API; * for any")
     ] = ()

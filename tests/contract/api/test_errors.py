@@ -7,15 +7,16 @@ import re
 import pytest
 
 from crosstie import errors
-from crosstie.api.manual import folder
+from crosstie.api.manual import shelf
 from crosstie.errors import Problem, problems
 from crosstie.kit import json
 
+PAGES = shelf.folder() / "errors"
 CODES = {problem.code: problem for problem in problems()}
 
 
 def test_pages_and_problems_are_the_same_set() -> None:
-    assert {path.stem for path in folder().glob("*.md")} == CODES.keys()
+    assert {path.stem for path in PAGES.glob("*.md")} == CODES.keys()
 
 
 def test_the_tree_at_the_top_of_errors_names_every_class() -> None:
@@ -25,7 +26,7 @@ def test_the_tree_at_the_top_of_errors_names_every_class() -> None:
 
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_a_page_says_what_its_class_says(code: str) -> None:
-    page = (folder() / f"{code}.md").read_text("utf-8")
+    page = (PAGES / f"{code}.md").read_text("utf-8")
     problem = CODES[code]
     assert page.startswith(f"# {problem.title()}\n\nStatus `{problem.status}`, code `{code}`.\n")
     for part in ("What it means", "Why it happens", "What to do", "Example"):

@@ -259,10 +259,10 @@ async def test_the_type_of_a_problem_is_a_page(stage: Stage) -> None:
         assert page.status_code == 200
         assert page.headers["content-type"] == "text/html; charset=utf-8"
         assert page.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
-        assert "<h1>No valid credential came with the request</h1>" in page.text
+        assert ">No valid credential came with the request</h1>" in page.text
         assert "<script" not in page.text
         index = await nobody.get("/docs/errors")
-        codes = re.findall(r'href="errors/(\w+)"', index.text)
+        codes = re.findall(r'<dt><a href="/docs/errors/(\w+)"', index.text)
         assert set(codes) == {problem.code for problem in problems()}
         for code in codes:
             assert (await nobody.get(f"/docs/errors/{code}")).status_code == 200
