@@ -60,7 +60,7 @@ REVOKE ALL ON audit_entries FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT ON audit_entries TO crosstie_app;
 
-GRANT SELECT, INSERT ON audit_entries TO crosstie_worker;
+GRANT SELECT, INSERT, UPDATE (personal, personal_salt, ip, ip_salt) ON audit_entries TO crosstie_worker;
 
 ALTER TABLE audit_heads ENABLE ROW LEVEL SECURITY;
 
@@ -224,7 +224,7 @@ CREATE POLICY tenant ON document_versions TO crosstie_app
 
 REVOKE ALL ON document_versions FROM crosstie_app, crosstie_worker;
 
-GRANT SELECT, INSERT ON document_versions TO crosstie_app;
+GRANT SELECT, INSERT, UPDATE (filename, blob) ON document_versions TO crosstie_app;
 
 ALTER TABLE event_types ENABLE ROW LEVEL SECURITY;
 
@@ -263,6 +263,22 @@ REVOKE ALL ON events FROM crosstie_app, crosstie_worker;
 GRANT SELECT, INSERT, UPDATE (data) ON events TO crosstie_app;
 
 GRANT SELECT, INSERT ON events TO crosstie_worker;
+
+ALTER TABLE exports ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE exports FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON exports TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON exports TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON exports FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON exports TO crosstie_app;
 
 ALTER TABLE idempotency ENABLE ROW LEVEL SECURITY;
 
@@ -331,6 +347,22 @@ REVOKE ALL ON key_usage FROM crosstie_app, crosstie_worker;
 GRANT SELECT, DELETE ON key_usage TO crosstie_app;
 
 GRANT SELECT, INSERT, UPDATE ON key_usage TO crosstie_worker;
+
+ALTER TABLE legal_holds ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE legal_holds FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON legal_holds TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON legal_holds TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON legal_holds FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON legal_holds TO crosstie_app;
 
 ALTER TABLE loose_files ENABLE ROW LEVEL SECURITY;
 
@@ -497,6 +529,22 @@ CREATE POLICY tenant ON outlets TO crosstie_app
 REVOKE ALL ON outlets FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON outlets TO crosstie_app;
+
+ALTER TABLE privacy_requests ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE privacy_requests FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON privacy_requests TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON privacy_requests TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON privacy_requests FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON privacy_requests TO crosstie_app;
 
 ALTER TABLE quotas ENABLE ROW LEVEL SECURITY;
 
@@ -777,6 +825,22 @@ ALTER TABLE workers FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner ON workers TO crosstie_owner
   USING ((SELECT current_setting('app.owner', true) = 'on'))
   WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+ALTER TABLE passkeys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE passkeys FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON passkeys TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON passkeys TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON passkeys FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON passkeys TO crosstie_app;
 
 ALTER TABLE sessions ENABLE ROW LEVEL SECURITY;
 
@@ -1407,29 +1471,23 @@ BEGIN
   RETURN QUERY SELECT h.tenant_id FROM audit_heads h WHERE h.anchored < h.position LIMIT most;
 END $$;
 
--- The one change that the audit log allows: the personal part of entries about a subject, and the address of entries by
--- it, are blanked together with their salts. Entries that wait to be sealed first: what is sealed meanwhile is then there.
+-- What waits to be sealed about a subject loses its personal part, what is by it its address. What is sealed already loses
+-- them when the entry of the erasure is sealed (access/seal.py).
 
 REVOKE ALL ON FUNCTION audit_unanchored(int) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION audit_unanchored(int) TO crosstie_worker;
 
-CREATE OR REPLACE FUNCTION audit_blank(kind text, subject text) RETURNS bigint
+CREATE OR REPLACE FUNCTION audit_blank(kind text, subject text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 AS $$
-DECLARE blanked bigint; tenant uuid := nullif(current_setting('app.tenant', true), '')::uuid;
+DECLARE tenant uuid := nullif(current_setting('app.tenant', true), '')::uuid;
 BEGIN
   PERFORM set_config('app.owner', 'on', true);
   UPDATE audit_pending p SET personal = NULL
     WHERE p.tenant_id = tenant AND p.target_type = kind AND p.target_id = subject AND p.personal IS NOT NULL;
   UPDATE audit_pending p SET ip = NULL
     WHERE p.tenant_id = tenant AND p.actor_type = kind AND p.actor_id = subject AND p.ip IS NOT NULL;
-  UPDATE audit_entries e SET personal = NULL, personal_salt = NULL
-    WHERE e.tenant_id = tenant AND e.target_type = kind AND e.target_id = subject AND e.personal IS NOT NULL;
-  GET DIAGNOSTICS blanked = ROW_COUNT;
-  UPDATE audit_entries e SET ip = NULL, ip_salt = NULL
-    WHERE e.tenant_id = tenant AND e.actor_type = kind AND e.actor_id = subject AND e.ip IS NOT NULL;
-  RETURN blanked;
 END $$;
 
 -- Who trusts an issuer, and on which terms.

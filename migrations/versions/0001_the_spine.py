@@ -89,7 +89,11 @@ def upgrade() -> None:
         sa.CheckConstraint("outcome IN ('done', 'denied', 'failed')", name=op.f("ck_audit_entries_outcome")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_audit_entries")),
         sa.UniqueConstraint("tenant_id", "position", name="uq_audit_entries_position"),
-        info={"reach": "batch", "app": "SELECT", "batch": "SELECT, INSERT"},
+        info={
+            "reach": "batch",
+            "app": "SELECT",
+            "batch": "SELECT, INSERT, UPDATE (personal, personal_salt, ip, ip_salt)",
+        },
     )
     op.create_index("ix_audit_entries_action", "audit_entries", ["tenant_id", "action", "id"], unique=False)
     op.create_index("ix_audit_entries_actor_id", "audit_entries", ["tenant_id", "actor_id", "id"], unique=False)
@@ -282,7 +286,7 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_document_versions")),
-        info={"app": "SELECT, INSERT"},
+        info={"app": "SELECT, INSERT, UPDATE (filename, blob)"},
     )
     op.create_index(
         "ix_document_versions_document_id", "document_versions", ["tenant_id", "document_id", "id"], unique=False
@@ -338,6 +342,28 @@ def upgrade() -> None:
         "ix_events_subject", "events", ["tenant_id", "subject_type", "subject_id", "sequence"], unique=False
     )
     op.create_table(
+        "exports",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("filename", sa.Text(), nullable=False),
+        sa.Column("content_type", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("blob", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("kind IN ('audit', 'privacy')", name=op.f("ck_exports_kind")),
+        sa.CheckConstraint("status IN ('ready', 'expired')", name=op.f("ck_exports_status")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_exports")),
+    )
+    op.create_index("ix_exports_created_at", "exports", ["tenant_id", "created_at", "id"], unique=False)
+    op.create_index("ix_exports_kind", "exports", ["tenant_id", "kind", "created_at", "id"], unique=False)
+    op.create_index("ix_exports_status", "exports", ["tenant_id", "status", "created_at", "id"], unique=False)
+    op.create_table(
         "idempotency",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("principal", sa.Text(), nullable=False),
@@ -375,6 +401,26 @@ def upgrade() -> None:
         sa.Column("requests", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "key_id", "day", name=op.f("pk_key_usage")),
         info={"reach": "batch", "app": "SELECT, DELETE", "batch": "SELECT, INSERT, UPDATE"},
+    )
+    op.create_table(
+        "legal_holds",
+        sa.Column("subject_type", sa.Text(), nullable=False),
+        sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("status IN ('active', 'released')", name=op.f("ck_legal_holds_status")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_legal_holds")),
+    )
+    op.create_index("ix_legal_holds_created_at", "legal_holds", ["tenant_id", "created_at", "id"], unique=False)
+    op.create_index("ix_legal_holds_status", "legal_holds", ["tenant_id", "status", "created_at", "id"], unique=False)
+    op.create_index(
+        "ix_legal_holds_subject_id", "legal_holds", ["tenant_id", "subject_id", "created_at", "id"], unique=False
     )
     op.create_table(
         "loose_files",
@@ -551,6 +597,49 @@ def upgrade() -> None:
     op.create_index("ix_outlets_created_at", "outlets", ["tenant_id", "created_at", "id"], unique=False)
     op.create_index("ix_outlets_name", "outlets", ["tenant_id", "name", "id"], unique=False)
     op.create_index("ix_outlets_status", "outlets", ["tenant_id", "status", "created_at", "id"], unique=False)
+    op.create_table(
+        "privacy_requests",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject_type", sa.Text(), nullable=False),
+        sa.Column("subject_id", sa.Uuid(), nullable=True),
+        sa.Column("email", sa.Text(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("operation_id", sa.Uuid(), nullable=True),
+        sa.Column("export_id", sa.Uuid(), nullable=True),
+        sa.Column("found", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("kept", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("kind IN ('export', 'erasure')", name=op.f("ck_privacy_requests_kind")),
+        sa.CheckConstraint("status IN ('open', 'done', 'refused')", name=op.f("ck_privacy_requests_status")),
+        sa.CheckConstraint(
+            "subject_type IN ('client', 'contact', 'user')", name=op.f("ck_privacy_requests_subject_type")
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_privacy_requests")),
+    )
+    op.create_index(
+        "ix_privacy_requests_created_at", "privacy_requests", ["tenant_id", "created_at", "id"], unique=False
+    )
+    op.create_index("ix_privacy_requests_due_at", "privacy_requests", ["tenant_id", "due_at", "id"], unique=False)
+    op.create_index(
+        "ix_privacy_requests_kind", "privacy_requests", ["tenant_id", "kind", "created_at", "id"], unique=False
+    )
+    op.create_index(
+        "ix_privacy_requests_status", "privacy_requests", ["tenant_id", "status", "created_at", "id"], unique=False
+    )
+    op.create_index(
+        "ix_privacy_requests_subject_id",
+        "privacy_requests",
+        ["tenant_id", "subject_id", "created_at", "id"],
+        unique=False,
+    )
     op.create_table(
         "quotas",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -870,6 +959,20 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
         info={"reach": "closed"},
+    )
+    op.create_table(
+        "passkeys",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("credential", sa.LargeBinary(), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False, comment="How often the device says that it has signed."),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"], name="fk_passkeys_user_id"),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_passkeys")),
+        sa.UniqueConstraint("tenant_id", "user_id", "credential", name="uq_passkeys_credential"),
     )
     op.create_table(
         "sessions",

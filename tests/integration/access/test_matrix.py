@@ -28,10 +28,6 @@ ROUTES = [o for o in operations(CATALOGUE) if not o.public]
 
 
 def needed(route: Operation) -> tuple[str, int]:
-<<<<<<< HEAD
-    """The noun that a route is about, and whether it reads (0) or writes (1): from its address, not from its scope."""
-    noun = route.path.removeprefix("/api/v1/").removeprefix("admin/").split("/")[0]
-=======
     """The noun that a route is about, and whether it reads (0) or writes (1).
 
     Both follow from its address and method, not from its scope; only where no noun stands in the address does the scope
@@ -40,7 +36,6 @@ def needed(route: Operation) -> tuple[str, int]:
     noun = route.path.split("/")[3]
     if noun not in CATALOGUE.resources and noun != "events":
         noun = (route.scope or "").partition(":")[0]
->>>>>>> 3e37734 (Passkeys sign people in: both factors in one, found without a look-up across tenants)
     resource = CATALOGUE.resources.get(noun)
     verb = route.path.rsplit("/", 1)[-1]
     looks = {a.verb for a in resource.actions if a.scope == "read"} if resource else set()
