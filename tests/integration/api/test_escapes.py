@@ -21,7 +21,7 @@ ABREAST = 8
 TABLES = """
 SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-    AND c.relname NOT IN ('quotas', 'outbox', 'deliveries', 'attempts') AND c.relname NOT LIKE 'audit%'"""
+    AND c.relname NOT IN ('quotas', 'key_usage', 'outbox', 'deliveries', 'attempts') AND c.relname NOT LIKE 'audit%'"""
 
 
 def told(answer: httpx2.Response) -> tuple[int, dict[str, Any]]:
