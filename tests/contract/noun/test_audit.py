@@ -196,8 +196,8 @@ async def _delivery(actor: Actor, status: str = "dead") -> str:
 async def _letter(actor: Actor) -> str:
     id = await _delivery(actor)
     await actor.superuser.execute(
-        "INSERT INTO dead_letters (tenant_id, id, source, event, event_type, cause, attempts, first_at, last_at)"
-        " VALUES ($1, $2, 'webhook', '{}', 'job.created', 'timeout', 1, now(), now())",
+        "INSERT INTO dead_letters (tenant_id, id, source, event, event_type, status, cause, attempts,"
+        " first_at, last_at) VALUES ($1, $2, 'webhook', '{}', 'job.created', 'dead', 'timeout', 1, now(), now())",
         actor.tenant.id,
         ids.parse(id),
     )

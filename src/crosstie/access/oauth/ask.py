@@ -119,7 +119,7 @@ class Asks:
             await kept.consent(unit.connection, client.tenant_id, given, unit.now)
             await kept.add_code(unit.connection, client.tenant_id, given, digest, further, unit.now)
             await kept.sweep(unit.connection, unit.now)
-            unit.note(Act("oauth_apps.allow", "oauth_app", str(client.id), after={"scopes": list(given.scopes)}))
+            unit.note(Act("oauth-apps.allow", "oauth_app", str(client.id), after={"scopes": list(given.scopes)}))
         return self.back(sent, {"code": code})
 
     def refused(self, sent: Mapping[str, str], error: OAuth2Error) -> str:

@@ -123,7 +123,7 @@ class Flows:
         after = {"user_id": str(one.user_id), "what": type(one).__name__.lower()}
         async with self.log.unit(client.tenant_id, Actor("app", str(client.id))) as unit:
             await kept.revoke(unit.connection, one.family_id, unit.now)
-            unit.note(Act("oauth_apps.reuse", "oauth_app", str(client.id), after=after, outcome="denied"))
+            unit.note(Act("oauth-apps.reuse", "oauth_app", str(client.id), after=after, outcome="denied"))
         raise InvalidGrantError()
 
     def _digest(self, text: str) -> bytes:
