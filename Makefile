@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 # Suites whose tests run side by side, each process with an installation of its own; and those that need the machine.
-BESIDE = $(wildcard $(addprefix tests/,unit contract integration acceptance))
+BESIDE = $(wildcard $(addprefix tests/,unit contract integration acceptance browser))
 ALONE = $(wildcard $(addprefix tests/,faults))
 
 # Certificates of the system, so that it works behind a proxy that has its own; pip, with the machine's own
@@ -18,8 +18,8 @@ fetch = $(BIN)/uv pip install -q --python $(BIN)/python $(1) || $(BIN)/python -m
 # Without bytecode every start takes three times as long, and PYTHONDONTWRITEBYTECODE may keep a start from writing it.
 compile = $(BIN)/python -m compileall -q -j 0 $(1) || true
 
-# Servers that tests talk to, from Debian where one is missing and may be installed.
-SERVERS = nats-server rabbitmq-server
+# Servers that tests talk to, and a browser, from Debian where one is missing and may be installed.
+SERVERS = nats-server rabbitmq-server chromium
 server = PATH="$$PATH:/usr/sbin" command -v $(1) >/dev/null
 
 .PHONY: help install up test proof check spec docs bench lock servers

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from crosstie.api import openapi
+from crosstie.api import asyncapi, openapi
 from crosstie.api.manual import shelf, site
 from crosstie.api.manual.reference import Description
 from crosstie.catalog import catalogue
@@ -22,7 +22,8 @@ def files() -> dict[str, bytes]:
     document = openapi.document(operations(declared), declared, ADDRESS)
     pages = site.pages(shelf.read(shelf.folder()), Description(document, declared.events), live=False)
     found = {f"{address[1:]}.html": draw().encode() for address, draw in pages.items()}
-    return found | {"index.html": found["docs.html"], "openapi.json": json.dumps(document)}
+    found |= {"openapi.json": json.dumps(document), "asyncapi.json": json.dumps(asyncapi.document(declared, ADDRESS))}
+    return found | {"index.html": found["docs.html"]}
 
 
 def main(arguments: list[str]) -> int:

@@ -83,5 +83,6 @@ def test_search_wants_every_word_and_prefers_titles() -> None:
     assert [found.href for found in find(targets, "replay")] == ["/1", "/2"]
     assert [found.href for found in find(targets, "ENDPOINT events")] == ["/2", "/1"]
     assert [found.href for found in find(targets, "jobs nonsense")] == []
+    assert [found.href for found in find([*targets, Target("/4", "How to", "B", "Jobs", 30)], "jobs")] == ["/4", "/3"]
     assert find(targets, "   ") == []
     assert "replay sends" in find(targets, "replay hears")[0].excerpt

@@ -23,6 +23,8 @@ class Target:
     kind: str
     title: str
     text: str
+    #: what it counts beyond its words
+    weight: int = 0
 
 
 class Found(NamedTuple):
@@ -53,7 +55,7 @@ def _score(target: Target, words: Sequence[str]) -> int:
         if not found:
             return 0
         total += found
-    return total
+    return total + target.weight
 
 
 def _excerpt(text: str, words: Sequence[str]) -> str:

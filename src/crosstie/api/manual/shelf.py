@@ -19,7 +19,7 @@ SECTIONS = {
     "decisions": "Decisions",
 }
 _COMMENT = re.compile(r"<!--.*?-->\s*", re.DOTALL)
-_MARKS = re.compile(r"[*`]|\[([^]]*)]\([^)]*\)")
+_MARKS = re.compile(r"^#+ |^```\w*$|[*`]|\[([^]]*)]\([^)]*\)", re.MULTILINE)
 
 
 @dataclass(frozen=True)

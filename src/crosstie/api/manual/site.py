@@ -21,6 +21,8 @@ from crosstie.errors import NotFound
 from crosstie.log.idempotency import Answer
 
 SEARCH = f"{ROOT}/search"
+#: how much more a page counts in search than a line of the reference
+PAGE = 30
 
 
 def pages(shelf: Shelf, description: Description, *, live: bool) -> Pages:
@@ -57,7 +59,7 @@ def routes(document: Mapping[str, Any], events: Mapping[str, EventType]) -> list
 
 def _targets(shelf: Shelf) -> list[Target]:
     return [
-        Target(f"{ROOT}/{page.path}", section.title, page.title, plain(page.text))
+        Target(f"{ROOT}/{page.path}", section.title, page.title, plain(page.text), PAGE)
         for section in shelf.sections
         for page in section.pages
     ]
