@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from crosstie.command import feed, http, nouns, out
+from crosstie.access import tenant as tenants
+from crosstie.app import Process
+from crosstie.command import feed, http, nouns, operate, out
 from crosstie.command.failing import MISSING, UNREACHABLE, Failure
 from crosstie.command.out import Form, Output
-from crosstie.kit import ids
+from crosstie.deliver.broker.again import republish as republish_to
+from crosstie.deliver.broker.sink import Brokers
+from crosstie.kit import clock, ids
+from crosstie.log.event import OPERATOR
 
 LOOK = 0.5
 PAGE = 200
@@ -89,6 +95,62 @@ def replay(
     given = {"since": since, "until": until, "event_types": types or None, "dry_run": dry_run}
     operation = api.post(f"/api/v1/webhook-endpoints/{endpoint}/replay", given)
     out.one(nouns.followed(api, operation) if wait and not dry_run else operation, output)
+
+
+@app.command("republish")
+def republish(
+    since: Annotated[str, typer.Option(help="From this time on (RFC 3339).")],
+    until: Annotated[str | None, typer.Option(help="Until this time.")] = None,
+    types: Types = None,
+    broker: Annotated[str | None, typer.Option(help="Only this broker, by its name; else all of them.")] = None,
+    tenant: Annotated[str | None, typer.Option("--tenant", help="Only this tenant: slug or id.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only.")] = False,
+    output: Output = None,
+) -> None:
+    """Operator: send events of the log to the brokers again, where one lost what it had acknowledged.
+
+    crosstie events republish --since 2026-03-01T00:00:00Z --dry-run
+
+    crosstie events republish --since 2026-03-01T00:00:00Z --broker nats://10.0.0.5:4222 --tenant acme
+    """
+    given = {"since": _moment(since, "--since"), "event_types": types}
+    given |= {"until": _moment(until, "--until")} if until else {}
+
+    async def work(process: Process) -> list[dict[str, Any]]:
+        return [row async for row in _republished(process, given, broker, tenant, dry_run)]
+
+    out.many(operate.on_database(work), output)
+
+
+async def _republished(
+    process: Process, given: Mapping[str, Any], broker: str | None, tenant: str | None, dry_run: bool
+) -> AsyncIterator[dict[str, Any]]:
+    """An operation per tenant and broker; the worker runs them."""
+    sink = process.routes.sinks[Brokers.kind]
+    assert isinstance(sink, Brokers)
+    found = [each.address for each in sink.brokers if broker in (None, each.address.name)]
+    if not found:
+        known = ", ".join(each.address.name for each in sink.brokers) or "none"
+        raise Failure("There is no such broker.", MISSING, f"the settings name: {known}")
+    pool = process.log.app
+    for row in [await tenants.find(pool, tenant)] if tenant else await tenants.listed(pool):
+        for address in found:
+            if address.allows(row["slug"]):
+                async with process.log.unit(row["id"], OPERATOR) as unit:
+                    operation = await republish_to(unit, address, given, dry_run=dry_run)
+                yield {
+                    "tenant": row["slug"],
+                    "broker": address.name,
+                    "operation_id": operation.id,
+                    "count": operation.count,
+                }
+
+
+def _moment(text: str, option: str) -> datetime:
+    try:
+        return clock.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{option} must be a time like 2026-03-01T00:00:00Z") from error
 
 
 @app.command("trigger")

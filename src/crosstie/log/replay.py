@@ -107,7 +107,9 @@ class Replays:
         types = _types(unit, kept)
         rows = await unit.fetch(SPAN, **span, types=types, events=kept["event_ids"], most=STEP)
         wanted = [event for event in map(events.read, rows) if self._routes.fits(event, route)]
-        await queue.write(unit.connection, [Queued(event, route, ids.uuid7(), False) for event in wanted], None)
+        await queue.write(
+            unit.connection, [Queued(event, route, ids.uuid7(), False, kept.get("round", 0)) for event in wanted], None
+        )
         unit.after.append(unit.log.poke)
         if len(rows) < STEP:
             return Step(done=len(wanted), finished=True, result={"deliveries": operation.progress + len(wanted)})

@@ -76,7 +76,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     brokers: Annotated[
         tuple[str, ...],
-        _doc("Brokers to publish to and to read from: nats://, tls:// (NATS), amqp://, amqps://", secret=True),
+        _doc(
+            "Brokers to publish to and read from: nats://, tls:// (NATS), amqp://, amqps://; celery+amqp://",
+            secret=True,
+        ),
     ] = ()
     broker_out: Annotated[str, _doc("Subject or routing key of an event that leaves")] = "crosstie.out.{event_type}"
     broker_in: Annotated[str, _doc("Subject or routing key of an event that comes in")] = "crosstie.in.{event_type}"
