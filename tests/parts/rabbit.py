@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import socket
@@ -110,18 +109,14 @@ def own() -> Iterator[RabbitServer]:
         server.end()
 
 
-def forget(url: str, word: str) -> None:
+async def swept(url: str, word: str) -> None:
     """Take away what a test made on a server that lives on."""
-
-    async def work() -> None:
-        async with await aio_pika.connect(url) as connection:
-            channel = await connection.channel()
-            for name in ("in", "dead", "tasks"):
-                await channel.queue_delete(f"{word}.{name}")
-            for name in ("in", "out"):
-                await channel.exchange_delete(f"{word}.{name}")
-
-    asyncio.run(work())
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        for name in ("in", "dead", "tasks"):
+            await channel.queue_delete(f"{word}.{name}")
+        for name in ("in", "out"):
+            await channel.exchange_delete(f"{word}.{name}")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ def hub() -> Iterator[Hub]:
         names = {"broker_out": f"{word}.out.{{event_type}}", "broker_in": f"{word}.in.{{event_type}}"}
         with staged(brokers=brokers, **names) as stage:
             yield Hub(stage, server.url, address, word)
-        rabbit.forget(address, word)
+        asyncio.run(rabbit.swept(address, word))
 
 
 @pytest.fixture(params=["nats", "rabbit"])

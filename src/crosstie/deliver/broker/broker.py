@@ -19,8 +19,9 @@ logger = structlog.get_logger()
 class Broker:
     """One broker. While it is away or stalls, nothing is claimed for it, so that it holds nobody else's place."""
 
-    def __init__(self, address: Address, line: Line) -> None:
+    def __init__(self, address: Address, line: Line, *, confirm: float = CONFIRM, place: float = PLACE) -> None:
         self.address = address
+        self._confirm, self._place = confirm, place
         self._line = line
         self._connected = False
         self._rest = float("-inf")
@@ -74,17 +75,17 @@ class Broker:
         if not self.ready():
             raise Away("The broker is not connected.")
         try:
-            async with asyncio.timeout(PLACE):
+            async with asyncio.timeout(self._place):
                 await self._window.acquire()
         except TimeoutError:
             raise self._stalled("The broker takes its time: no place in its window.") from None
         try:
-            async with asyncio.timeout(CONFIRM):
+            async with asyncio.timeout(self._confirm):
                 await self._line.publish(message)
         except Refused:
             raise
         except TimeoutError:
-            raise self._stalled(f"The broker did not confirm within {CONFIRM:.0f} s.") from None
+            raise self._stalled(f"The broker did not confirm within {self._confirm:.0f} s.") from None
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
