@@ -199,8 +199,9 @@ async def reset_factor(unit: Unit, row: User, given: Mapping[str, Any]) -> User:
 
 
 async def _forget(unit: Unit, row: User) -> dict[str, Any]:
-    """Nobody can sign in as a user who was erased."""
+    """Nobody can sign in as a user who was erased, and no key of his device is kept."""
     unit.write(END, [unit.tenant_id, row.id, unit.now])
+    unit.write(FORGET, [unit.tenant_id, row.id])
     return dict(NO_FACTOR) | {"status": "suspended", "password_hash": None, "invited_at": None, "subject": None}
 
 
