@@ -59,7 +59,8 @@ class Api:
 
     def post(self, path: str, document: Any = None) -> Any:
         """What a POST answers; None where it answers nothing."""
-        answer = self.ask("POST", path, json=document if document is not None else {})
+        body = json.dumps(document if document is not None else {})
+        answer = self.ask("POST", path, content=body, headers={"content-type": "application/json"})
         return json.loads(answer.content) if answer.content else None
 
     def pages(self, path: str, query: Mapping[str, Any], most: int | None) -> Iterator[dict[str, Any]]:
