@@ -6,19 +6,18 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from crosstie.declare.catalogue import SAMPLE_ID, SAMPLE_TIME, TEXTS
+
 Schema = Mapping[str, Any]
 Schemas = Mapping[str, Schema]
-_ID = "01936f0e-8c1a-7b5e-9c3d-2f6a1b4c5d6e"
 FORMATS = {
-    "uuid": _ID,
-    "date-time": "2026-03-01T08:00:00Z",
+    "uuid": SAMPLE_ID,
+    "date-time": SAMPLE_TIME,
     "date": "2026-03-01",
     "time": "08:00:00",
     "email": "nomsa@example.com",
     "uri": "https://example.com/hooks",
 }
-#: words of which the first is taken that a pattern allows
-TEXTS = ("text", "nomsa@example.com", "job.reviewed", "1.5", "ZAR", "ZA", "0" * 64)
 #: levels of records inside records
 DEPTH = 8
 
@@ -170,8 +169,9 @@ def _single(schema: Schema) -> Any:
             if (known := FORMATS.get(schema.get("format", ""))) is not None:
                 return known
             pattern = schema.get("pattern", "")
-            short = [words for words in TEXTS if len(words) <= schema.get("maxLength", 99)]
-            return next((words for words in short if re.search(pattern, words)), "text")
+            least, most = schema.get("minLength", 0), schema.get("maxLength", 99)
+            fitting = (words for words in TEXTS if least <= len(words) <= most and re.search(pattern, words))
+            return next(fitting, "text")
         case "null":
             return None
     return {}
