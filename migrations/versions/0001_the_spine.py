@@ -449,7 +449,9 @@ def upgrade() -> None:
         sa.CheckConstraint("status IN ('pending', 'approved', 'suspended')", name=op.f("ck_oauth_apps_status")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_oauth_apps")),
     )
-    op.create_index("ix_oauth_apps_client_id", "oauth_apps", ["client_id"], unique=False)
+    op.create_index(
+        "ix_oauth_apps_client_id", "oauth_apps", ["tenant_id", "client_id", "created_at", "id"], unique=False
+    )
     op.create_index("ix_oauth_apps_created_at", "oauth_apps", ["tenant_id", "created_at", "id"], unique=False)
     op.create_index("ix_oauth_apps_name", "oauth_apps", ["tenant_id", "name", "id"], unique=False)
     op.create_index("ix_oauth_apps_status", "oauth_apps", ["tenant_id", "status", "created_at", "id"], unique=False)

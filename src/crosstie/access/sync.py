@@ -20,9 +20,8 @@ from crosstie.access.user import User
 from crosstie.db.statement import Statement
 from crosstie.declare.module import Reaction
 from crosstie.errors import Conflict, Fault, Invalid, NotFound, Unavailable
-from crosstie.kit import ids
 from crosstie.log import change
-from crosstie.log.event import Event
+from crosstie.log.event import DIRECTORY, Event
 from crosstie.log.unit import Unit
 
 #: states of the service's own in which somebody may not act
@@ -34,6 +33,7 @@ TAKEN = Statement("SELECT id FROM tenant_list() WHERE slug = $1::text AND id <> 
 TRUSTED = Statement(
     "SELECT roles, default_role FROM trusted_issuers WHERE issuer = $1::text ORDER BY id LIMIT 1", ["issuer"]
 )
+KEY = Statement("SELECT scopes FROM api_keys WHERE id = $1::text::uuid", ["id"])
 OUTLET = Statement("SELECT * FROM outlets WHERE id = $1::uuid FOR UPDATE", ["id"])
 CHANGE = Statement(
     "UPDATE tenants SET slug = $2::text, name = $3::text, status = $4::text, identity_issuer = $5::text,"
@@ -59,12 +59,9 @@ class AuthService:
 
     async def tenant(self, unit: Unit, event: Event, data: Mapping[str, Any]) -> None:
         """A tenant with keys, roles, outlets and trust in the service's tokens; all of it in one transaction."""
-        told = data.get("tenant_id")
-        if isinstance(told, str) and ids.stable(told) != unit.tenant_id:
-            return  # a tenant's own word about another one
+        if await _own(unit, event):
+            return
         rows = await unit.fetch(FIRM)
-        if not self.issuer and rows:
-            return  # nobody takes over a tenant whom nobody here knows
         if not self.issuer:
             raise Unavailable("No auth service is known here: set AUTH_ISSUER.")
         if not rows:
@@ -101,6 +98,17 @@ class AuthService:
             claims = USUAL | {"tenant": "tenant_id"}
             values = {"issuer": self.issuer, "audience": self.audience, "claims": claims}
             await change.create(unit, TRUSTED_ISSUERS, TRUSTED_ISSUERS.creation.decode(values))
+
+
+async def _own(unit: Unit, event: Event) -> bool:
+    """Whether a tenant itself said this: an event like any other, by which nobody hands a tenant over.
+
+    The auth service writes into the logs of others, with a key of another tenant or by a broker of the operator's.
+    """
+    if event.actor_type != "api_key":
+        return event.actor_type != "broker"
+    keys = await unit.fetch(KEY, id=event.actor_id)
+    return bool(keys) and DIRECTORY not in keys[0]["scopes"]
 
 
 async def _outlet(unit: Unit, each: Any) -> None:

@@ -78,6 +78,13 @@ class Intake:
         )
         return Arrival(event, sha256(_sense(envelope)).digest())
 
+    def founding(self, document: Any) -> bool:
+        """Whether a document may tell of a tenant that is not here yet."""
+        if not isinstance(document, dict):
+            return False
+        declared = self._catalogue.events.get(str(dialect.normal(document)[0].get("event_type")))
+        return declared is not None and declared.scope == DIRECTORY
+
     async def _declared(self, tenant_id: UUID, name: str, version: int | None) -> EventType:
         declared = self._catalogue.events.get(name)
         if declared is None:

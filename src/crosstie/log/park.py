@@ -164,7 +164,7 @@ class Park:
         """Into the log with it; answers what still stands against that."""
         raw = row["event"].encode()
         document = json.loads(raw)
-        actor = Actor("broker", row["source"].removeprefix("broker:"))
+        actor = Actor("broker", row["source"].removeprefix("broker:"), frozenset("*"))
         try:
             arrival = await self._intake.arrival(row["tenant_id"], actor, document, raw, source=row["source"])
             (fate,) = await self._ingest.put([arrival])

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from uuid import UUID, uuid5
 
+from crosstie.log.event import DIRECTORY, Actor
+
 #: of the ids under which a tenant's deliveries go to a broker
 SPACE = UUID("5b0d9b1e-6f0c-4c6a-9d55-0d1f7a1c8a37")
 PORTS = {"nats": 4222, "tls": 4222, "amqp": 5672, "amqps": 5671}
@@ -32,6 +34,11 @@ class Address:
     def allows(self, slug: str) -> bool:
         """Whether a tenant's events may go there and come from there."""
         return self.tenants is None or slug in self.tenants
+
+    @property
+    def actor(self) -> Actor:
+        """Who tells what comes from there. A broker of all tenants is the operator's own: it may tell of new ones."""
+        return Actor("broker", self.name, frozenset(("*", DIRECTORY) if self.tenants is None else ("*",)))
 
     def route(self, tenant_id: UUID) -> UUID:
         """The id of a tenant's way to this broker: the same in every process, without a row."""

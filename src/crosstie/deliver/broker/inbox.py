@@ -15,7 +15,6 @@ from crosstie.deliver.broker.address import Address
 from crosstie.deliver.broker.line import ORIGIN, Incoming
 from crosstie.errors import CrosstieError, Problem
 from crosstie.kit import json
-from crosstie.log.event import Actor
 from crosstie.log.ingest import Arrival, Ingest
 from crosstie.log.intake import Intake
 from crosstie.log.park import Odd, Park, odd, unstorable
@@ -88,26 +87,27 @@ class Inbox:
             document = json.loads(message.body)
         except ValueError:
             raise Unaddressed("malformed_json") from None
-        tenant = await self._tenant(_named(document, message))
-        if tenant is None:
-            raise Unaddressed("tenant_unknown")
-        if not address.allows(tenant["slug"]):
-            raise Unaddressed("tenant_forbidden")
+        named = _named(document, message)
+        tenant = await self._tenant(named)
         source, raw = address.source, message.body
-        if tenant["status"] != "active":
+        if tenant is None:
+            if named is None or address.tenants is not None or not self._intake.founding(document):
+                raise Unaddressed("tenant_unknown")
+            id = named
+        elif not address.allows(tenant["slug"]):
+            raise Unaddressed("tenant_forbidden")
+        elif tenant["status"] != "active":
             words = "The tenant is suspended."
             return Odd(tenant["id"], source, raw, "tenant_suspended", words, parked=True)
+        else:
+            id = tenant["id"]
         try:
-            return await self._intake.arrival(
-                tenant["id"],
-                Actor("broker", address.name),
-                document,
-                raw,
-                source=source,
-                trace=message.headers.get("traceparent"),
-            )
+            trace = message.headers.get("traceparent")
+            return await self._intake.arrival(id, address.actor, document, raw, source=source, trace=trace)
         except Problem as problem:
-            return odd(tenant["id"], source, document, raw, problem)
+            if tenant is None:
+                raise Unaddressed(problem.code) from None
+            return odd(id, source, document, raw, problem)
 
     async def _tenant(self, id: UUID | None) -> asyncpg.Record | None:
         now = asyncio.get_running_loop().time()
