@@ -80,6 +80,8 @@ class NatsLine:
             url._replace(netloc=url.netloc.rpartition("@")[2]).geturl(),
             name="crosstie",
             allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
             ping_interval=10,
             connect_timeout=5,
             closed_cb=lost,
