@@ -35,7 +35,7 @@ up: install  ## run Crosstie with a demo tenant
 
 test: .venv/test.stamp tests/judges/node_modules/.stamp servers  ## every test in its short form
 	@$(call compile,src migrations tests)
-	$(BIN)/pytest -m 'not proof' -n auto --maxprocesses 4 --dist worksteal $(BESIDE)
+	$(BIN)/pytest -m 'not proof' -n 4 --dist worksteal $(BESIDE)
 	$(BIN)/pytest -m 'not proof' $(ALONE)
 
 proof: .venv/test.stamp tests/judges/node_modules/.stamp servers  ## the long forms of fault, fuzz and load runs

@@ -36,6 +36,7 @@ SEALED = catalogue().sealed
 #: bytes at rest that are no secrets, or cannot be turned back into one
 PLAIN = {
     "api_keys.hash", "api_keys.old_hash", "attempts.response_body", "data_keys.wrapped", "dead_letters.body",
+    "dead_letters.digest", "passkeys.credential", "passkeys.public_key",
     "idempotency.key", "idempotency.fingerprint", "inbox.hash", "oauth_apps.secret", "oauth_apps.old_secret",
     "oauth_codes.hash", "oauth_refreshes.hash", "sessions.hash", "throttles.key", "audit_entries.hash",
     "audit_entries.ip_digest", "audit_entries.ip_salt", "audit_entries.mark", "audit_entries.personal_digest",

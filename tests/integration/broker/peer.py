@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import aio_pika
+import httpx2
 import nats
 
 from tests.stage import PATIENCE, Tenant
@@ -116,3 +117,14 @@ async def of(peer: Peer, tenant: Tenant, count: int) -> list[Heard]:
         if message.event["tenant_id"] == str(tenant.id):
             found.append(message)
     return found
+
+
+async def polled(client: httpx2.AsyncClient, path: str, count: int, **query: str) -> list[dict[str, Any]]:
+    """What a list answers, once it has so many."""
+    end = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        found: list[dict[str, Any]] = (await client.get(path, params=query)).json()["data"]
+        if len(found) >= count:
+            return found
+        assert asyncio.get_running_loop().time() < end, found
+        await asyncio.sleep(0.05)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.broker.conftest import Hub
+from tests.integration.broker.peer import polled
 from tests.stage import PATIENCE
 
 TASKS = """
@@ -60,7 +61,7 @@ async def test_a_stock_worker_runs_one_task_per_event(hub: Hub, worker: Path) ->
     async with tenant.client() as client:
         for number in range(5):
             await client.post("/api/v1/clients", json={"name": f"Firm {number}"})
-        wanted = (await client.get("/api/v1/events", params={"event_type": "client.created"})).json()["data"]
+        wanted = await polled(client, "/api/v1/events", 5, event_type="client.created")
     end = asyncio.get_running_loop().time() + PATIENCE
     got: dict[str, dict[str, object]] = {}
     while len(got) < 5:

@@ -11,7 +11,7 @@ import httpx2
 
 from crosstie.catalog import catalogue
 from tests.integration.broker.conftest import Hub
-from tests.integration.broker.peer import Peer, of
+from tests.integration.broker.peer import Peer, of, polled
 from tests.stage import PATIENCE, Tenant
 
 #: a type that outsiders may send
@@ -26,16 +26,6 @@ def envelope(tenant: Tenant, **changes: Any) -> dict[str, Any]:
 async def log(client: httpx2.AsyncClient, count: int, **query: str) -> list[dict[str, Any]]:
     """The events of the log, once there are so many."""
     return await polled(client, "/api/v1/events", count, **{"sort": "created_at", "event_type": KIND.name} | query)
-
-
-async def polled(client: httpx2.AsyncClient, path: str, count: int, **query: str) -> list[dict[str, Any]]:
-    end = asyncio.get_running_loop().time() + PATIENCE
-    while True:
-        found: list[dict[str, Any]] = (await client.get(path, params=query)).json()["data"]
-        if len(found) >= count:
-            return found
-        assert asyncio.get_running_loop().time() < end, found
-        await asyncio.sleep(0.05)
 
 
 async def made(tenant: Tenant) -> int:
