@@ -61,9 +61,9 @@ class AuthService:
         """A tenant with keys, roles, outlets and trust in the service's tokens; all of it in one transaction."""
         if await _own(unit, event):
             return
-        rows = await unit.fetch(FIRM)
         if not self.issuer:
             raise Unavailable("No auth service is known here: set AUTH_ISSUER.")
+        rows = await unit.fetch(FIRM)
         if not rows:
             await self._free(unit, data.get("slug"))
             name = data.get("name") or data["slug"]

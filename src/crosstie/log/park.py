@@ -17,20 +17,19 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from crosstie.db import session, statement
+from crosstie.db import session
 from crosstie.db.engine import AWAY, Connection
 from crosstie.errors import EventTypeUnknown, Problem
 from crosstie.kit import clock, ids, json, retry
-from crosstie.log.append import QUERIES, columns
+from crosstie.log.append import columns
 from crosstie.log.event import Actor
 from crosstie.log.ingest import Arrival, Ingest
 from crosstie.log.intake import Intake
-from crosstie.log.record import event
+from crosstie.log.record import APPEND, event
 
 #: seconds between two looks, rows of one look, seconds in which who took a row must be done with it
 SWEEP, MOST, LEASE = 2.0, 200, 60.0
 JITTER = Random()  # noqa: S311  # spreads retries, guards nothing
-APPEND = statement.joined((QUERIES["append"],))
 KEEP = (
     "INSERT INTO dead_letters AS l (tenant_id, id, source, event, event_type, cause, detail, attempts, first_at,"
     " last_at, status, due_at, digest)"
