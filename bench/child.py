@@ -35,6 +35,7 @@ READING = EventType(
     },
     example={"meter_id": "m", "value": 1.5, "unit": "kWh", "read_at": "2026-01-01T00:00:00Z"},
     direction="in",
+    producers=("partners",),
     subject="meter",
     subject_field="meter_id",
     open=True,

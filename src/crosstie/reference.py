@@ -120,14 +120,21 @@ def _quotas() -> list[tuple[str, str, str]]:
 def event_types(catalogue: Catalogue) -> str:
     """Every event type, and when it happens."""
     rows = [
-        (f"[`{event.name}`](/reference/events/{event.name})", event.direction, str(event.version), event.summary)
+        (
+            f"[`{event.name}`](/reference/events/{event.name})",
+            str(event.version),
+            ", ".join(event.producers),
+            ", ".join(event.consumers),
+            event.summary,
+        )
         for event in sorted(catalogue.events.values(), key=lambda each: each.name)
     ]
     return (
         f"{HEAD}# Events\n\nEvery event has the same [envelope](../how-to/receive-webhooks.md#what-arrives). Names of"
-        " types and fields are permanent: a break is a new name. `out`: Crosstie makes it. `in`: outside systems send"
-        " it. The fields of each, with an example, stand in the API reference, under `/api/v1/event-types`, and as JSON"
-        " Schema in `spec/events/`.\n\n" + _table(("type", "direction", "version", "when"), rows)
+        " types and fields are permanent: a break is a new name. What others than `crosstie` send may be sent over"
+        " `POST /api/v1/events`, a broker or a webhook; every type can be subscribed to. The fields"
+        " of each, with an example, stand in the API reference, under `/api/v1/event-types`, and as JSON"
+        " Schema in `spec/events/`.\n\n" + _table(("type", "version", "sent by", "acted on by", "when"), rows)
     )
 
 

@@ -119,6 +119,8 @@ def _message(event: EventType) -> Document:
         "headers": {"type": "object", "properties": headers},
         "payload": payload,
         "examples": [{"name": event.name, "payload": envelope_example(event)}],
+        "x-crosstie-producers": event.producers,
+        "x-crosstie-consumers": event.consumers,
     } | ({"deprecated": True} if event.deprecated else {})
 
 

@@ -210,6 +210,8 @@ def described(event: EventType) -> dict[str, Any]:
         "version": event.version,
         "direction": event.direction,
         "summary": event.summary,
+        "producers": event.producers,
+        "consumers": event.consumers,
         "data_schema": event.data_schema,
         "example": envelope_example(event),
         "since": event.since,

@@ -10,7 +10,7 @@ from crosstie import __version__
 from crosstie.api import derive
 from crosstie.api.operation import Operation
 from crosstie.declare.catalogue import Catalogue, envelope_example
-from crosstie.declare.event import EventType
+from crosstie.declare.event import SYSTEMS, EventType
 
 
 def document(operations: Iterable[Operation], catalogue: Catalogue, server: str) -> dict[str, Any]:
@@ -139,6 +139,7 @@ def _object(required: list[str], **properties: Any) -> dict[str, Any]:
 
 
 _STRING: dict[str, Any] = {"type": "string"}
+_PARTIES: dict[str, Any] = {"type": "array", "items": {"type": "string", "enum": sorted(SYSTEMS)}}
 _NULLABLE: dict[str, Any] = {"type": ["string", "null"]}
 _SUBJECT: dict[str, Any] = {
     "type": ["object", "null"],
@@ -238,11 +239,24 @@ FIXED: dict[str, dict[str, Any]] = {
         next_cursor=_NULLABLE,
     ),
     "CatalogueEntry": _object(
-        ["name", "version", "direction", "summary", "data_schema", "example", "since", "deprecated"],
+        [
+            "name",
+            "version",
+            "direction",
+            "summary",
+            "producers",
+            "consumers",
+            "data_schema",
+            "example",
+            "since",
+            "deprecated",
+        ],
         name=_STRING,
         version={"type": "integer"},
         direction={"type": "string", "enum": ["out", "in", "both"]},
         summary=_STRING,
+        producers=_PARTIES,
+        consumers=_PARTIES,
         data_schema={"type": "object"},
         example={"type": "object"},
         since=_STRING,

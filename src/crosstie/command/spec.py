@@ -51,5 +51,5 @@ def print_events(output: Output = None) -> None:
 
     crosstie spec events -o json
     """
-    columns = ("name", "version", "direction", "summary")
+    columns = ("name", "version", "direction", "producers", "consumers", "summary")
     out.many([described(event) for event in catalogue().events.values()], output, columns)

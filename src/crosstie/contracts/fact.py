@@ -6,7 +6,7 @@ strings. Names of types and fields are permanent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from crosstie.declare.event import Direction, EventType
@@ -69,10 +69,18 @@ def many(name: str, example: Any) -> Part:
     return Part(name, {"type": "array", "maxItems": 10_000}, [example])
 
 
+def either(event: EventType, *names: tuple[str, ...]) -> EventType:
+    """The type with other fields required: those of any one of these lists."""
+    schema = {key: value for key, value in event.data_schema.items() if key != "required"}
+    return replace(event, data_schema=schema | {"anyOf": [{"required": list(each)} for each in names]})
+
+
 def fact(
     name: str,
     summary: str,
     *parts: Part,
+    producers: tuple[str, ...],
+    consumers: tuple[str, ...],
     direction: Direction = "in",
     subject: str,
     personal: tuple[str, ...] = (),
@@ -89,6 +97,8 @@ def fact(
         direction=direction,
         subject=subject,
         subject_field=parts[0].name,
+        producers=producers,
+        consumers=consumers,
         personal=personal,
         open=True,
         scope=scope,

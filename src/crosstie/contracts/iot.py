@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from crosstie.contracts.fact import Part, amount, fact, id, moment, words
+from functools import partial
+
+from crosstie.contracts import fact as facts
+from crosstie.contracts.fact import Part, amount, id, moment, words
 from crosstie.declare.module import Module
 
+fact = partial(facts.fact, producers=("iot",), consumers=("erp",))
 _VALUE = Part("value", {"type": ["number", "string", "boolean", "null"]}, 21.5)
 
 EVENTS = (

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from crosstie.declare import kind as kinds
 from crosstie.declare import sealed
-from crosstie.declare.event import EventType
+from crosstie.declare.event import SYSTEMS, EventType
 from crosstie.declare.field import Field
 from crosstie.declare.module import Module, Projection, Reaction
 from crosstie.declare.resource import Resource
@@ -101,6 +101,7 @@ class Catalogue:
     def _add_event(self, module: str, event: EventType) -> None:
         if event.name in self.events:
             raise DeclarationError(f"{module}: the event {event.name} is declared twice; rename one of them.")
+        _check_parties(module, event)
         self.events[event.name] = event
 
     def _check_references(self) -> None:
@@ -116,6 +117,15 @@ class Catalogue:
             _check_known(projection.events, self.events, "a projection")
         for reaction in self.reactions:
             _check_known(reaction.events, self.events, f"the reaction {reaction.name}")
+
+
+def _check_parties(module: str, event: EventType) -> None:
+    """No event without somebody who sends it and somebody who waits for it."""
+    for role, named in (("producers", event.producers), ("consumers", event.consumers)):
+        if not named or not SYSTEMS.issuperset(named):
+            raise DeclarationError(f"{module}: {event.name} needs {role}, of {', '.join(sorted(SYSTEMS))}.")
+    if event.open == (event.producers == ("crosstie",)):
+        raise DeclarationError(f"{module}: {event.name} is open exactly where others than Crosstie may send it.")
 
 
 def _check_known(patterns: tuple[str, ...], events: dict[str, EventType], who: str) -> None:

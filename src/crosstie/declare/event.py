@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Direction = Literal["out", "in", "both"]
+#: who may send an event or wait for one: Crosstie, the ERP, its services, outside parties, whoever subscribes
+SYSTEMS = frozenset({
+    "crosstie", "erp", "auth", "treasury", "inventory", "logistics", "pos", "iot", "projects", "notifications",
+    "partners", "subscribers",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,9 @@ class EventType:
     subject: str | None = None
     #: the field of `data` that holds the subject's id, for events that come from outside
     subject_field: str | None = None
+    #: of SYSTEMS: who sends it, and who acts on it; webhooks, brokers and streams carry every type to whoever asks
+    producers: tuple[str, ...] = ("crosstie",)
+    consumers: tuple[str, ...] = ("subscribers",)
     personal: tuple[str, ...] = ()
     since: str = "0.1.0"
     deprecated: bool = False

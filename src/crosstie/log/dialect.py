@@ -22,9 +22,7 @@ def normal(document: dict[str, Any]) -> tuple[dict[str, Any], str, list[Fault]]:
     """The document in our form, the name under which its data stood, and what is wrong with the dialect itself."""
     if "specversion" in document:
         return _cloudevent(document)
-    if "event_id" in document and not ("payload" in document or "aggregate_type" in document):
-        return document, "data", []
-    if document.keys() & {"id", "payload", "aggregate_type", "tenantId"}:
+    if document.keys() & {"payload", "aggregate_type", "tenantId"} or ("id" in document and "event_id" not in document):
         return _outbox(document)
     return document, "data", []
 

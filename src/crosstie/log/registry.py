@@ -150,6 +150,7 @@ def declared(row: asyncpg.Record) -> EventType:
         example=example.get("data") or {},
         version=row["version"],
         direction=row["direction"],
+        producers=("partners",),
         since=row["created_at"].date().isoformat(),
         deprecated=row["deprecated"],
         open=True,

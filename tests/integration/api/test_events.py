@@ -98,6 +98,12 @@ DIALECTS: dict[str, dict[str, Any]] = {
         "id": "b-1", "event_type": "projects.budget.updated", "aggregate_type": "projects", "payload": BUDGET,
     },
     "ours with payload": {"event_id": "b-1", "event_type": "projects.budget.updated", "payload": BUDGET},
+    "partner outbox with data": {
+        "id": "b-1", "event_type": "budget.updated", "aggregate_type": "projects", "data": BUDGET, "version": "1.0",
+    },
+    "camel case with our id": {
+        "event_id": "b-1", "type": "projects.budget.updated", "tenantId": None, "data": BUDGET,
+    },
     "camel case": {"id": "b-1", "type": "projects.budget.updated", "tenantId": None, "data": BUDGET},
     "cloudevent": {
         "specversion": "1.0", "id": "b-1", "source": "/projects", "type": "projects.budget.updated",

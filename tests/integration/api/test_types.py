@@ -20,7 +20,44 @@ SCHEMA = {
     "$defs": {"amount": {"type": "number", "minimum": 0}},
 }
 TYPE: dict[str, Any] = {"name": "acme.meter.read", "summary": "A water meter was read.", "data_schema": SCHEMA}
-SHOWN = {"name", "version", "direction", "summary", "data_schema", "example", "since", "deprecated"}
+SHOWN = {
+    "name", "version", "direction", "summary", "producers", "consumers", "data_schema", "example", "since",
+    "deprecated",
+}  # fmt: skip
+#: the guide's names (B-160), with who sends them
+GUIDE = {
+    "erp": "opportunity.won purchase_order.received payroll.processed leave.requested order.created campaign.sent"
+    " lead.qualified purchase_order.created work_order.started work_order.completed expense.approved expense.created"
+    " order.fulfilled product.updated",
+    "auth": "tenant.created tenant.updated user.created user.updated",
+    "treasury": "invoice.created payment.processed bill.created",
+    "inventory": "stock.updated movement.recorded reservation.created",
+    "logistics": "shipment.created shipment.delivered",
+    "pos": "order.created",
+    "iot": "telemetry.received alert.triggered",
+    "projects": "budget.updated",
+}
+#: what answers where it says no more than "requested" or "created" (checklist §5.2)
+ANSWERS = (
+    "erp.leave.approved erp.leave.rejected erp.tax.assessed erp.tax.period_closed treasury.invoice.rejected"
+    " treasury.bill.rejected treasury.payment.failed treasury.payroll.rejected treasury.expense.rejected"
+    " treasury.tax_return.filed treasury.tax_return.rejected inventory.reservation.rejected inventory.movement.rejected"
+    " logistics.shipment.rejected pos.product.rejected projects.expense.rejected projects.resource.allocated"
+    " projects.resource.rejected"
+)
+#: the webhook catalogue of a trades business (checklist §3)
+TRADES = (
+    "job.created job.updated job.scheduled job.dispatched job.en_route job.started job.completed job.cancelled"
+    " job.closed quote.created quote.sent quote.viewed quote.approved quote.declined quote.expired deposit.requested"
+    " payment.received payment.failed payment.refunded invoice.sent invoice.paid invoice.overdue expense.logged"
+    " photo.uploaded photo.annotated document.uploaded compliance.checklist.created compliance.checklist.completed"
+    " compliance.checklist.failed certificate.issued certificate.revoked certificate.expiring regulation.updated"
+    " purchase_order.created purchase_order.sent purchase_order.confirmed purchase_order.received"
+    " vendor.price.updated stock.low assessment.completed report.generated contract.signed maintenance.due"
+    " estate.request.routed estate.request.updated estate.health.updated claim.submitted claim.acknowledged"
+    " warranty.registered dispute.opened dispute.resolved review.submitted client.created client.updated user.created"
+    " user.updated message.received message.sent"
+)
 
 
 async def types(client: httpx2.AsyncClient) -> dict[str, dict[str, Any]]:
@@ -35,9 +72,23 @@ async def test_the_catalogue_shows_every_type(client: httpx2.AsyncClient) -> Non
     for name, each in found.items():
         assert each.keys() == SHOWN
         assert each["example"]["event_type"] == name
-    inbound = {name for name, each in found.items() if each["direction"] == "in"}
-    assert len(inbound) == 16
-    assert len([name for name in found if name.startswith("erp.")]) == 14
+        assert each["producers"], name
+        assert each["consumers"], name
+    for system, names in GUIDE.items():
+        for name in names.split():
+            assert found[f"{system}.{name}"]["producers"] == [system]
+            assert "erp" in found[f"{system}.{name}"]["consumers"] or system == "erp"
+    assert found.keys() >= {*ANSWERS.split(), *TRADES.split()}
+
+
+async def test_what_others_may_send_is_taken_with_its_example(client: httpx2.AsyncClient) -> None:
+    examples = [each["example"] for each in (await types(client)).values() if each["producers"] != ["crosstie"]]
+    sent = [
+        {"event_id": f"e-{number}", "event_type": each["event_type"], "data": each["data"]}
+        for number, each in enumerate(examples)
+    ]
+    answer = await client.post("/api/v1/events/batch", json={"events": sent})
+    assert answer.json() == {"accepted": len(sent), "duplicates": 0, "rejected": []}
 
 
 async def test_the_catalogue_has_pages(client: httpx2.AsyncClient) -> None:

@@ -89,6 +89,9 @@ async def test_a_visit_goes_its_way(
     found = await events(client, "schedule.en_route", "schedule.arrived", "schedule.done")
     assert [e["data"]["previous_status"] for e in found] == ["planned", "en_route", "arrived"]
     assert {e["data"]["job_id"] for e in found} == {job["id"]}
+    (told,) = await events(client, "job.en_route")
+    assert told["subject"] == {"type": "job", "id": job["id"]}
+    assert (told["data"]["schedule_id"], told["data"]["eta"]) == (visit["id"], "2030-05-01T06:10:00Z")
 
 
 async def test_no_password_leaves(stage: Stage, tenant: Tenant, client: httpx2.AsyncClient) -> None:

@@ -8,7 +8,7 @@ from crosstie.modules.field.media import MEDIA
 from crosstie.modules.field.offer import QUOTES
 from crosstie.modules.field.portal import CLIENT_LINK
 from crosstie.modules.field.quote import VERSIONS
-from crosstie.modules.field.schedule import SCHEDULES
+from crosstie.modules.field.schedule import EN_ROUTE, SCHEDULES
 from crosstie.modules.field.timeline import PROJECTION
 
 MODULE = Module(
@@ -16,6 +16,7 @@ MODULE = Module(
     "Jobs, and all that is done for them.",
     resources=(JOBS, QUOTES, SCHEDULES, MEDIA, DOCUMENTS, CERTIFICATES),
     tables=(VERSIONS,),
+    events=(EN_ROUTE,),
     projections=(PROJECTION,),
     links=(CLIENT_LINK,),
 )

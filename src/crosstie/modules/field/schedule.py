@@ -13,11 +13,13 @@ from sqlalchemy.orm import Mapped
 from crosstie.access.user import User
 from crosstie.db.statement import compiled
 from crosstie.declare import kind as kinds
+from crosstie.declare.catalogue import example
+from crosstie.declare.event import EventType
 from crosstie.declare.field import Field, choice, moment, ref, state, text, zone
 from crosstie.declare.machine import Machine, Move
 from crosstie.declare.resource import Resource
 from crosstie.declare.row import Record
-from crosstie.declare.shape import fault
+from crosstie.declare.shape import Shape, fault
 from crosstie.errors import DoubleBooked, Fault, NotFound
 from crosstie.log.blank import erasing
 from crosstie.log.unit import Unit
@@ -92,7 +94,27 @@ async def _book(unit: Unit, visit: Mapping[str, Any]) -> None:
 
 
 async def _depart(unit: Unit, row: Schedule, given: Mapping[str, Any]) -> dict[str, Any]:
-    return {"eta": given.get("eta")}
+    """Who follows the job is told as well, without asking for its visits."""
+    eta = given.get("eta")
+    told = {"job_id": row.job_id, "schedule_id": row.id, "technician_id": row.technician_id, "eta": eta}
+    unit.append(EN_ROUTE.name, told, ("job", str(row.job_id)))
+    return {"eta": eta}
+
+
+_TOLD = (
+    Field(kinds.Id(), name="job_id", doc="The job."),
+    Field(kinds.Id(), name="schedule_id", doc="The visit."),
+    Field(kinds.Id(), name="technician_id", doc="Who comes."),
+    Field(kinds.Moment(), name="eta", doc="When they expect to arrive.", nullable=True),
+)
+EN_ROUTE = EventType(
+    "job.en_route",
+    "A technician is on the way to the job.",
+    Shape(_TOLD).schema(output=True),
+    {field.name: example(field) for field in _TOLD},
+    subject="job",
+    subject_field="job_id",
+)
 
 
 MACHINE = Machine(
