@@ -3,7 +3,7 @@
 from functools import cache
 
 from crosstie.access.nouns import MODULE as ACCESS
-from crosstie.contracts import auth, erp, inventory, iot, logistics, pos, projects, trades, treasury
+from crosstie.contracts import auth, erp, inventory, iot, logistics, notifications, pos, projects, trades, treasury
 from crosstie.declare.catalogue import Catalogue
 from crosstie.deliver.nouns import MODULE as DELIVER
 from crosstie.log.nouns import MODULE as LOG
@@ -12,7 +12,8 @@ from crosstie.modules.crm import MODULE as CRM
 from crosstie.modules.field import MODULE as FIELD
 from crosstie.modules.treasury import MODULE as TREASURY
 
-CONTRACTS = tuple(c.MODULE for c in (auth, treasury, inventory, logistics, pos, iot, projects, erp, trades))
+SERVICES = (treasury, inventory, logistics, pos, iot, projects, notifications, auth)
+CONTRACTS = tuple(each.MODULE for each in (*SERVICES, erp, trades))
 MODULES = (ACCESS, LOG, DELIVER, CRM, FIELD, TREASURY, COMPLIANCE, *CONTRACTS)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from crosstie.contracts import fact as facts
-from crosstie.contracts.fact import id, many, words
+from crosstie.contracts.call import answered, ask, own, sent
+from crosstie.contracts.fact import flag, id, many, thing, words
 from crosstie.declare.module import Module
+from crosstie.declare.service import Cached, Operation, Queued, Service, Stale
 from crosstie.log.event import DIRECTORY
 
 fact = partial(facts.fact, producers=("auth",), consumers=("crosstie", "erp"))
@@ -46,4 +48,32 @@ EVENTS = (
         subject="auth_outlet", consumers=("erp",),
     ),
 )  # fmt: skip
-MODULE = Module("contracts.auth", "Events of the auth service.", events=EVENTS)
+
+SERVICE = Service(
+    "auth",
+    "People and tenants, as an outside auth service keeps them.",
+    (
+        Operation(
+            "sync_user", "POST", "/users/sync", "Make a user known, or change what is known of one.",
+            answered(own("user-uuid", "user_id"), id("tenant_id"), flag("created", example=True)),
+            sent(
+                words("email", "wanjiku@example.com", required=True), id("user_id"),
+                words("tenant_slug", "savanna-traders"),
+                id("tenant_id"), thing("profile", {"name": "Wanjiku Kamau"}), many("roles", "manager"),
+                words("status", "active"), words("service", "erp"),
+            ),
+            fallback=Queued(),
+        ),
+        Operation(
+            "find_tenant", "GET", "/tenants/by-slug/{slug}", "Find a tenant and its outlets.",
+            answered(
+                own("tenant-uuid"), words("slug", "savanna-traders", required=True), words("name", "Savanna Traders"),
+                words("status", "active", required=True), words("use_case", "retail"),
+                many("outlets", {"id": "outlet-uuid", "name": "Nairobi"}),
+            ),
+            asks=(ask(words("slug", "savanna-traders"), "The tenant's short name."),),
+            fallback=Stale(), cached=Cached(300, ("auth.tenant.updated",)),
+        ),
+    ),
+)  # fmt: skip
+MODULE = Module("contracts.auth", "The auth service.", events=EVENTS, services=(SERVICE,))

@@ -54,9 +54,9 @@ def flag(name: str, *, example: bool) -> Part:
     return Part(name, {"type": "boolean"}, example)
 
 
-def moment(name: str, example: str = "2024-12-05T10:30:00Z") -> Part:
+def moment(name: str, example: str = "2024-12-05T10:30:00Z", *, required: bool = False) -> Part:
     """A point in time, or a day."""
-    return Part(name, {"type": "string", "maxLength": 40}, example)
+    return Part(name, {"type": "string", "maxLength": 40}, example, required)
 
 
 def thing(name: str, example: dict[str, Any]) -> Part:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from crosstie.contracts import fact as facts
-from crosstie.contracts.fact import amount, either, id, many, moment, words
+from crosstie.contracts.call import answered, ask, listed, one_of, own, rows, sent
+from crosstie.contracts.fact import amount, either, flag, id, many, moment, words
 from crosstie.declare.event import EventType
 from crosstie.declare.module import Module
+from crosstie.declare.service import Cached, Operation, Queued, Service, Stale
 
 fact = partial(facts.fact, producers=("inventory",), consumers=("erp",))
 _LEVEL = (
@@ -62,4 +64,63 @@ EVENTS = (
         id("order_id", required=True), *_REFUSED, many("missing", {"sku": "PIPE-22", "quantity": 2}), subject="order",
     ),
 )  # fmt: skip
-MODULE = Module("contracts.inventory", "Events of the inventory service.", events=EVENTS)
+
+_STOCK = (
+    amount("on_hand", 100, required=True), amount("available", 90, required=True), amount("reserved", 10, required=True)
+)  # fmt: skip
+
+SERVICE = Service(
+    "inventory",
+    "Stock, movements and warehouses.",
+    (
+        Operation(
+            "get_stock", "GET", "/items/{id}/stock", "How much of an item there is, in all and by warehouse.",
+            answered(
+                id("item_id", required=True), words("sku", "PIPE-22"), *_STOCK, words("unit_of_measure", "piece"),
+                rows("warehouses", answered(id("warehouse_id", required=True), *_STOCK), required=False),
+                moment("updated_at"),
+            ),
+            asks=(
+                ask(own("item-uuid"), "The item's id or SKU."),
+                ask(id("warehouse_id"), "One warehouse only."),
+            ),
+            fallback=Stale(3600),
+            cached=Cached(30, ("inventory.stock.*", "inventory.movement.*", "inventory.reservation.*")),
+        ),
+        Operation(
+            "record_movement", "POST", "/movements", "Record that stock came, went or moved.",
+            answered(own("movement-uuid"), words("status", "recorded", required=True), *_STOCK),
+            sent(
+                id("item_id", required=True), words("sku", "PIPE-22"),
+                one_of("type", "receipt", "issue", "transfer", "return", required=True),
+                amount("quantity", 5, required=True), id("from_warehouse_id"), id("to_warehouse_id"),
+                words("reference_type", "purchase_order"), id("reference_id"), moment("moved_at"),
+                words("notes", "two boxes"),
+            ),
+            status=201, fallback=Queued(),
+        ),
+        Operation(
+            "record_adjustment", "POST", "/adjustments", "Correct the stock of an item.",
+            answered(
+                own("adjustment-uuid"), amount("quantity_before", 100), amount("quantity_change", -2),
+                amount("quantity_after", 98), *_STOCK,
+            ),
+            sent(
+                id("item_id"), words("sku", "PIPE-22", required=True), id("warehouse_id"),
+                amount("adjustment", -2, required=True), words("reason", "damaged", required=True),
+                words("reference", "COUNT-7"), words("notes", "bent in transport"), id("adjusted_by"),
+            ),
+            status=201, fallback=Queued(),
+        ),
+        Operation(
+            "list_warehouses", "GET", "/warehouses", "List warehouses.",
+            listed(
+                "warehouses", own("warehouse-uuid"), words("name", "Nairobi"), words("code", "NBO", required=True),
+                words("address", "Enterprise Road 4"), amount("latitude", -1.3), amount("longitude", 36.8),
+                flag("is_default", example=True), flag("is_active", example=True), id("outlet_id"),
+            ),
+            fallback=Stale(604_800), cached=Cached(3600),
+        ),
+    ),
+)  # fmt: skip
+MODULE = Module("contracts.inventory", "The inventory service.", events=EVENTS, services=(SERVICE,))

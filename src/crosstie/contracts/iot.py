@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from crosstie.contracts import fact as facts
+from crosstie.contracts.call import ask, listed, own, paged
 from crosstie.contracts.fact import Part, amount, id, moment, words
 from crosstie.declare.module import Module
+from crosstie.declare.service import Cached, Operation, Service, Stale
 
 fact = partial(facts.fact, producers=("iot",), consumers=("erp",))
 _VALUE = Part("value", {"type": ["number", "string", "boolean", "null"]}, 21.5)
@@ -25,4 +27,27 @@ EVENTS = (
         subject="iot_alert",
     ),
 )  # fmt: skip
-MODULE = Module("contracts.iot", "Events of the IoT service.", events=EVENTS)
+
+SERVICE = Service(
+    "iot",
+    "What devices measure.",
+    (
+        Operation(
+            "get_telemetry", "GET", "/devices/{id}/telemetry", "The measurements of a device, newest first.",
+            listed(
+                "readings", words("metric", "temperature", required=True), _VALUE, words("unit", "C"),
+                moment("measured_at", required=True),
+            ),
+            asks=(
+                ask(own("device-uuid"), "The device's id."),
+                ask(words("metric", "temperature"), "One metric only."),
+                ask(moment("from", "2024-12-05T00:00:00Z"), "From then on."),
+                ask(moment("to", "2024-12-06T00:00:00Z"), "Until then."),
+                ask(words("interval", "5m"), "One value per so long, such as 5m or 1h."),
+                *paged(),
+            ),
+            fallback=Stale(3600), cached=Cached(10, ("iot.telemetry.received",)),
+        ),
+    ),
+)  # fmt: skip
+MODULE = Module("contracts.iot", "The IoT service.", events=EVENTS, services=(SERVICE,))

@@ -16,6 +16,7 @@ from crosstie.declare.field import Field
 from crosstie.declare.module import Module, Projection, Reaction
 from crosstie.declare.resource import Resource
 from crosstie.declare.row import Row
+from crosstie.declare.service import Operation, Provider, Service
 from crosstie.declare.shape import Nested
 from crosstie.errors import DeclarationError
 from crosstie.kit import text
@@ -36,6 +37,9 @@ class Catalogue:
         self.modules = tuple(modules)
         self.resources: dict[str, Resource] = {}
         self.events: dict[str, EventType] = {}
+        self.services: dict[str, Service] = {}
+        #: what modules provide, by service
+        self.providers: dict[str, Provider] = {}
         self._projecting: dict[str, tuple[Callable[..., None], ...]] = {}
         for module in self.modules:
             for resource in module.resources:
@@ -43,6 +47,12 @@ class Catalogue:
         for module in self.modules:
             for event in module.events:
                 self._add_event(module.name, event)
+        for module in self.modules:
+            for service in module.services:
+                self._add_service(module.name, service)
+        for module in self.modules:
+            for provider in module.provides:
+                self._add_provider(module.name, provider)
         self._check_references()
         Row.registry.configure()
 
@@ -89,7 +99,15 @@ class Catalogue:
         for resource in self.resources.values():
             found[f"{resource.scope_name}:read"] = f"Read {resource.name}."
             found[f"{resource.scope_name}:write"] = f"Write {resource.name}."
+        for service in self.services.values():
+            found.setdefault(f"{service.name}:read", f"Read from the {service.name} service.")
+            found.setdefault(f"{service.name}:write", f"Have the {service.name} service change something.")
         return found
+
+    def operation(self, name: str) -> tuple[Service, Operation]:
+        """The operation of a service, such as `treasury.create_invoice`. Raises KeyError."""
+        service, _, own = name.partition(".")
+        return self.services[service], self.services[service].operation(own)
 
     def _add_resource(self, module: Module, resource: Resource) -> None:
         if resource.name in self.resources:
@@ -103,6 +121,27 @@ class Catalogue:
             raise DeclarationError(f"{module}: the event {event.name} is declared twice; rename one of them.")
         _check_parties(module, event)
         self.events[event.name] = event
+
+    def _add_service(self, module: str, service: Service) -> None:
+        if service.name in self.services:
+            raise DeclarationError(f"{module}: the service {service.name} is declared twice; rename one of them.")
+        self.services[service.name] = service
+        for each in service.operations:
+            who = f"the cache of {service.name}.{each.name}"
+            _check_known(each.cached.until if each.cached else (), self.events, who)
+
+    def _add_provider(self, module: str, provider: Provider) -> None:
+        service = self.services.get(provider.service)
+        if service is None:
+            raise DeclarationError(f"{module} provides {provider.service}, a service that no contract declares.")
+        if provider.service in self.providers:
+            raise DeclarationError(f"{module}: another module provides {provider.service} already; only one may.")
+        for name in provider.operations:
+            if name not in [each.name for each in service.operations]:
+                raise DeclarationError(
+                    f"{module} provides {provider.service}.{name}, which the contract does not have."
+                )
+        self.providers[provider.service] = provider
 
     def _check_references(self) -> None:
         for resource in self.resources.values():

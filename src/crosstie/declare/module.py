@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from crosstie.declare.event import EventType
 from crosstie.declare.link import Link
 from crosstie.declare.resource import Resource
+from crosstie.declare.service import Provider, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +48,7 @@ class Module:
     projections: tuple[Projection, ...] = ()
     reactions: tuple[Reaction, ...] = ()
     links: tuple[Link, ...] = ()
+    #: contracts
+    services: tuple[Service, ...] = ()
+    #: contracts that this module fulfils
+    provides: tuple[Provider, ...] = ()
