@@ -314,7 +314,7 @@ CREATE POLICY batch ON inbox TO crosstie_worker
 
 REVOKE ALL ON inbox FROM crosstie_app, crosstie_worker;
 
-GRANT SELECT ON inbox TO crosstie_app;
+GRANT SELECT, INSERT ON inbox TO crosstie_app;
 
 GRANT SELECT, INSERT ON inbox TO crosstie_worker;
 

@@ -155,7 +155,8 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         process.tasks += [herald.run, vault.masters.live]
         if worker:
             intake = Intake(declared, Registry(app))
-            park = Park(worker_pool, intake, ingest, epoch, settings.retry_schedule)
+            actors = {broker.address.source: broker.address.actor for broker in brokers}
+            park = Park(worker_pool, intake, ingest, epoch, settings.retry_schedule, actors)
             inbox = Inbox(app, intake, ingest, park, settings.public_url)
             process.tasks += [park.run, *(partial(broker.run, inbox.take) for broker in brokers)]
             process.tasks += [

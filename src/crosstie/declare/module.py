@@ -28,11 +28,18 @@ class Projection:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """A function that runs after the commit, in a Unit of its own, at least once per event."""
+    """A function that runs after the commit, in a Unit of its own, with exactly one effect per event.
+
+    A Problem that it raises is tried again, as what it waits for may yet come, and is a dead letter in the end.
+    """
 
     name: str
     events: tuple[str, ...]
     run: Callable[..., Awaitable[None]]
+    #: one event of a subject after the other: while one is tried again, those behind it wait
+    ordered: bool = False
+    #: an event that its sender dates before one of the same subject that was taken already is passed over
+    latest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

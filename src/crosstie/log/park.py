@@ -7,7 +7,7 @@ event is here. A repeat of the same bytes is the same letter.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
@@ -99,8 +99,16 @@ class Park:
     """Keeps what could not be taken, and tries the parked again. One per process."""
 
     def __init__(
-        self, pool: asyncpg.Pool, intake: Intake, ingest: Ingest, epoch: int, schedule: Sequence[float]
+        self,
+        pool: asyncpg.Pool,
+        intake: Intake,
+        ingest: Ingest,
+        epoch: int,
+        schedule: Sequence[float],
+        actors: Mapping[str, Actor],
     ) -> None:
+        #: by source: who tells what comes from there
+        self._actors = actors
         self._pool = pool
         self._intake = intake
         self._ingest = ingest
@@ -163,7 +171,9 @@ class Park:
         """Into the log with it; answers what still stands against that."""
         raw = row["event"].encode()
         document = json.loads(raw)
-        actor = Actor("broker", row["source"].removeprefix("broker:"), frozenset("*"))
+        # a source that is here no more tells of its tenant only
+        kind, _, name = row["source"].partition(":")
+        actor = self._actors.get(row["source"]) or Actor(kind, name, frozenset("*"))
         try:
             arrival = await self._intake.arrival(row["tenant_id"], actor, document, raw, source=row["source"])
             (fate,) = await self._ingest.put([arrival])

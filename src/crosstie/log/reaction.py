@@ -1,7 +1,7 @@
 """Reactions as a sink: what follows from an event inside Crosstie, in a Unit of its own, tried again until it succeeds.
 
-A reaction is a delivery like any other: leased, retried, a dead letter in the end, and replayed on request. It runs at
-least once, so what it does must bear being done twice.
+A reaction is a delivery like any other: leased, retried, a dead letter in the end. It may be begun more than once, but
+what it does and the mark that it is done commit together: a second run finds the mark and does nothing.
 """
 
 from __future__ import annotations
@@ -13,14 +13,29 @@ from uuid import UUID, uuid5
 import asyncpg
 
 from crosstie.db.engine import Connection
+from crosstie.db.statement import Statement
 from crosstie.declare.module import Reaction
 from crosstie.errors import Problem
 from crosstie.kit import clock, json, text
 from crosstie.log.event import Actor, Event
 from crosstie.log.sink import Lease, Outcome, Result, Route
-from crosstie.log.unit import Log
+from crosstie.log.unit import Log, Unit
 
 KIND = "reaction"
+#: a twin that is under way is waited for: after its commit there is nothing left to do, after its end all of it
+MARK = Statement(
+    "INSERT INTO inbox (tenant_id, source, event_id, hash, log_id)"
+    " VALUES ($1::uuid, $2::text, $3::uuid::text, ''::bytea, $3::uuid) ON CONFLICT DO NOTHING RETURNING log_id",
+    ["tenant", "source", "event"],
+)
+#: the time of the newest word about a subject that a reaction has taken, in microseconds; locked until the end
+NEWEST = Statement(
+    "INSERT INTO counters AS c (tenant_id, subject_type, subject_id, value)"
+    " VALUES ($1::uuid, $2::text, $3::text, (extract(epoch FROM $4::timestamptz) * 1000000)::bigint)"
+    " ON CONFLICT (tenant_id, subject_type, subject_id) DO UPDATE SET value = excluded.value"
+    " WHERE c.value <= excluded.value RETURNING value",
+    ["tenant", "source", "lane", "at"],
+)
 
 
 class Reactions:
@@ -41,6 +56,7 @@ class Reactions:
                 id=uuid5(tenant, f"reaction {each.name}"),
                 sink=KIND,
                 wants=wants,
+                ordered=each.ordered,
                 urgent=False,
                 schedule=self._schedule,
                 max_in_flight=8,
@@ -65,7 +81,8 @@ class Reactions:
                 causation_id=event.event_id,
                 trace=event.trace,
             ) as unit:
-                await reaction.run(unit, event, json.loads(event.data.encode()))
+                if await _due(unit, reaction, event):
+                    await reaction.run(unit, event, json.loads(event.data.encode()))
         except Problem as problem:
             code, message = problem.code, problem.detail
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
@@ -76,3 +93,13 @@ class Reactions:
     async def settled(self, connection: Connection, results: Sequence[Result]) -> Sequence[Event]:
         """Nothing follows but the record."""
         return ()
+
+
+async def _due(unit: Unit, reaction: Reaction, event: Event) -> bool:
+    """Mark an event as done by a reaction; whether there is anything to do."""
+    source = f"{KIND}:{reaction.name}"
+    if not await unit.fetch(MARK, tenant=unit.tenant_id, source=source, event=event.id):
+        return False
+    if not reaction.latest or event.lane is None:
+        return True
+    return bool(await unit.fetch(NEWEST, tenant=unit.tenant_id, source=source, lane=event.lane, at=event.at))

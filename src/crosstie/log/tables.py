@@ -61,7 +61,7 @@ inbox = sa.Table(
     sa.Column("event_id", sa.Text, primary_key=True),
     sa.Column("hash", sa.LargeBinary, nullable=False),
     sa.Column("log_id", sa.Uuid, nullable=False),
-    info={"reach": "batch", "hash": 8, "app": "SELECT", "batch": "SELECT, INSERT"},
+    info={"reach": "batch", "hash": 8, "app": "SELECT, INSERT", "batch": "SELECT, INSERT"},
     postgresql_partition_by="HASH (tenant_id)",
 )
 

@@ -140,3 +140,52 @@ async def test_what_left_here_does_not_come_back(hub: Hub, peer: Peer) -> None:
     await peer.send("x", json.dumps(last).encode())
     async with tenant.client() as client:
         assert [event["event_id"] for event in await log(client, 1)] == [last["event_id"]]
+
+
+async def asked(hub: Hub, query: str, *arguments: Any) -> list[str]:
+    """One column of some rows, past row-level security."""
+    connection = await hub.stage.superuser()
+    try:
+        return [row[0] for row in await connection.fetch(query, *arguments)]
+    finally:
+        await connection.close()
+
+
+async def logged(hub: Hub, tenant: Tenant, *wanted: str) -> None:
+    """Return when the log has these event ids from a broker."""
+    end = asyncio.get_running_loop().time() + PATIENCE
+    query = "SELECT event_id FROM events WHERE tenant_id = $1 AND actor_type = 'broker' ORDER BY event_id"
+    while (found := await asked(hub, query, tenant.id)) != sorted(wanted):
+        assert asyncio.get_running_loop().time() < end, found
+        await asyncio.sleep(0.05)
+
+
+async def test_a_suspended_tenants_events_wait_but_for_the_directorys_word(hub: Hub, peer: Peer) -> None:
+    tenant = await hub.stage.tenant()
+    await asked(hub, "UPDATE tenants SET status = 'suspended' WHERE id = $1 RETURNING slug", tenant.id)
+    data = {"tenant_id": str(tenant.id), "status": "active"}
+    waits, told = envelope(tenant), envelope(tenant, event_type="auth.tenant.updated", data=data)
+    for document in (waits, told):
+        await peer.send(document["event_type"], json.dumps(document).encode())
+    await logged(hub, tenant, told["event_id"])
+    letters = "SELECT cause FROM dead_letters WHERE tenant_id = $1 AND status = 'parked'"
+    assert await asked(hub, letters, tenant.id) == ["tenant_suspended"]
+    await asked(hub, "UPDATE tenants SET status = 'active' WHERE id = $1 RETURNING slug", tenant.id)
+    await logged(hub, tenant, told["event_id"], waits["event_id"])
+
+
+async def test_a_letter_is_tried_again_with_the_rights_of_its_broker(hub: Hub) -> None:
+    """A broker of all tenants may tell of another than the one that its envelope names."""
+    named, about = await hub.stage.tenant(), await hub.stage.tenant()
+    document = envelope(named, event_type="auth.tenant.updated", data={"tenant_id": str(about.id), "name": "Nile"})
+    await asked(
+        hub,
+        "INSERT INTO dead_letters (tenant_id, id, source, event, event_type, cause, attempts, first_at, last_at,"
+        " status, due_at, digest) VALUES ($1, gen_random_uuid(), $2, $3, 'auth.tenant.updated',"
+        " 'event_type_unknown', 1, now(), now(), 'parked', now(), 'x') RETURNING cause",
+        named.id,
+        f"broker:{hub.nats}",
+        json.dumps(document),
+    )
+    await logged(hub, about, document["event_id"])
+    await logged(hub, named)

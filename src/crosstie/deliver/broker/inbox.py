@@ -90,13 +90,14 @@ class Inbox:
         named = _named(document, message)
         tenant = await self._tenant(named)
         source, raw = address.source, message.body
+        founding = address.tenants is None and self._intake.founding(document)
         if tenant is None:
-            if named is None or address.tenants is not None or not self._intake.founding(document):
+            if named is None or not founding:
                 raise Unaddressed("tenant_unknown")
             id = named
         elif not address.allows(tenant["slug"]):
             raise Unaddressed("tenant_forbidden")
-        elif tenant["status"] != "active":
+        elif tenant["status"] != "active" and not founding:  # the directory's own word may end the suspension
             words = "The tenant is suspended."
             return Odd(tenant["id"], source, raw, "tenant_suspended", words, parked=True)
         else:
