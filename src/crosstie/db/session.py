@@ -13,7 +13,13 @@ from crosstie.db.engine import Connection
 #: For statements that look up many rows by key: each by its index, planned for the tables as they are. A plan kept from
 #: when a partition was empty would walk it whole until statistics come, a minute and 100 000 rows later.
 BY_KEY = (
-    "; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off"
+    "SET LOCAL enable_nestloop = on; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+    "; SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_custom_plan"
+)
+#: For statements that are given the keys of many rows as one array: the rows are found by it and joined in one pass. A
+#: nested loop over a partition without statistics, which the planner takes for empty, goes over all keys for each row.
+BY_KEYS = (
+    "SET LOCAL enable_nestloop = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
     "; SET LOCAL plan_cache_mode = force_custom_plan"
 )
 
@@ -40,8 +46,8 @@ async def of_tenant(pool: asyncpg.Pool, tenant_id: UUID) -> AsyncIterator[Connec
 
 @asynccontextmanager
 async def of_tenants(pool: asyncpg.Pool, tenants: Iterable[UUID], settings: str = "") -> AsyncIterator[Connection]:
-    """A transaction of a batch of tenants, committed at the end of the block. `settings` may be BY_KEY."""
-    async with pool.acquire() as connection, transaction(connection, begin_batch(tenants) + settings):
+    """A transaction of a batch of tenants, committed at the end of the block. `settings` may be BY_KEY or BY_KEYS."""
+    async with pool.acquire() as connection, transaction(connection, f"{begin_batch(tenants)}; {settings}"):
         yield connection
 
 

@@ -148,7 +148,7 @@ WITH due AS (
     ) c
 ), leased AS (
   UPDATE deliveries d SET status = 'delivering', attempts = d.attempts + 1, due_at = NULL, leased_by = $4
-    FROM due WHERE d.tenant_id = due.tenant_id AND d.id = due.id AND d.due_at IS NOT NULL
+    FROM due WHERE d.tenant_id = due.tenant_id AND d.id = due.id AND d.leased_by IS NULL
     RETURNING d.tenant_id, d.id AS delivery_id, d.log_id, d.endpoint_id, d.sink, d.lane, d.attempts, d.base, d.created_at,
       d.round
 )
@@ -160,7 +160,6 @@ SELECT l.delivery_id, l.endpoint_id, l.sink, l.lane, l.attempts, l.base, l.creat
 -- Results of attempts. The attempt number is the fencing token: who lost his lease writes nothing.
 -- $1 tenant_id $2 delivery_id $3 number $4 worker $5 status $6 wait in seconds or null $7 started_at $8 duration_ms
 -- $9 response_status $10 error_code $11 error_message $12 request_headers $13 response_headers $14 response_body
--- $15 $16 the lowest and the highest delivery_id: partitions outside need not be opened
 WITH given AS (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $5::text[], $6::float8[], $7::timestamptz[], $8::int[],
       $9::int[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[])
@@ -173,8 +172,8 @@ WITH given AS (
       base = d.base + coalesce(g.error_code IN ('local', 'broker_away'), false)::int,
       finished_at = CASE WHEN g.wait IS NULL THEN now() END
     FROM given g
-    WHERE d.tenant_id = g.tenant_id AND d.id = g.id AND d.attempts = g.number AND d.leased_by = $4
-      AND d.status = 'delivering' AND d.id BETWEEN $15 AND $16
+    WHERE d.tenant_id = g.tenant_id AND d.id = g.id AND d.attempts = g.number AND d.id = ANY ($2::uuid[])
+      AND d.leased_by IS NOT DISTINCT FROM $4  -- so that it is found by its key: the index of leases is full of old ones
     RETURNING g.*, d.endpoint_id, d.lane
 ), noted AS (
   INSERT INTO attempts (tenant_id, delivery_id, number, started_at, duration_ms, response_status, error_code,

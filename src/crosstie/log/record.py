@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from crosstie.db import statement
+from crosstie.db import session, statement
 from crosstie.db.engine import Connection
 from crosstie.kit import ids, json
 from crosstie.log import queue
@@ -31,12 +31,15 @@ BURY = (
 async def write(
     connection: Connection, results: Sequence[Result], worker: UUID, sinks: Mapping[str, Sink], epoch: int
 ) -> bool:
-    """Record results in the caller's transaction. Answers whether anything became claimable by it."""
-    done = await connection.fetch(QUERIES["record"].text, *_columns(results, worker))
+    """Record results in the caller's transaction, set to BY_KEYS. Answers whether anything became claimable."""
+    done = await connection.fetch(QUERIES["record"].text, *arguments(results, worker))
     held = {row["id"] for row in done}
     results = [result for result in results if result.lease.delivery_id in held]
     news: list[Event] = []
     dead = [result for result in results if result.status == "dead"]
+    lanes = [(row["tenant_id"], row["endpoint_id"], row["lane"]) for row in done if row["lane"] is not None]
+    if dead or lanes:
+        await connection.execute(session.BY_KEY)
     if dead:
         await _bury(connection, dead)
         # a death notice that dies makes no further notice: an endpoint that takes all types would never come to rest
@@ -47,11 +50,11 @@ async def write(
             news += await sink.settled(connection, own)
     if news:
         await connection.execute(APPEND, *columns(news, epoch))
-    lanes = [(row["tenant_id"], row["endpoint_id"], row["lane"]) for row in done if row["lane"] is not None]
     return await queue.promote(connection, lanes) > 0
 
 
-def _columns(results: Sequence[Result], worker: UUID) -> list[object]:
+def arguments(results: Sequence[Result], worker: UUID) -> list[object]:
+    """$1 … $14 of `record`."""
     leases = [result.lease for result in results]
     outcomes = [result.outcome for result in results]
     deliveries = [lease.delivery_id for lease in leases]
@@ -70,8 +73,6 @@ def _columns(results: Sequence[Result], worker: UUID) -> list[object]:
         [_text(outcome.request_headers) for outcome in outcomes],
         [_text(outcome.response_headers) for outcome in outcomes],
         [outcome.response_body for outcome in outcomes],
-        min(deliveries),
-        max(deliveries),
     ]
 
 

@@ -303,7 +303,7 @@ class Worker:
         tenants = {result.lease.tenant_id for result in results}
         while True:
             try:
-                async with session.of_tenants(self._pool, tenants, session.BY_KEY) as connection:
+                async with session.of_tenants(self._pool, tenants, session.BY_KEYS) as connection:
                     return await write(connection, results, self.id, self._routes.sinks, self._epoch)
             except (*AWAY, OSError):
                 await asyncio.sleep(0.5)
