@@ -2,6 +2,22 @@ REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA public TO crosstie_app, crosstie_worker;
 
+ALTER TABLE alert_rules ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE alert_rules FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON alert_rules TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON alert_rules TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON alert_rules FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON alert_rules TO crosstie_app;
+
 ALTER TABLE api_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE api_keys FORCE ROW LEVEL SECURITY;
@@ -326,6 +342,22 @@ CREATE POLICY owner ON installation TO crosstie_owner
   USING ((SELECT current_setting('app.owner', true) = 'on'))
   WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
 
+ALTER TABLE integrations ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE integrations FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON integrations TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON integrations TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON integrations FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON integrations TO crosstie_app;
+
 ALTER TABLE key_usage ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE key_usage FORCE ROW LEVEL SECURITY;
@@ -545,6 +577,36 @@ CREATE POLICY tenant ON privacy_requests TO crosstie_app
 REVOKE ALL ON privacy_requests FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON privacy_requests TO crosstie_app;
+
+ALTER TABLE processes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE processes FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON processes TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+ALTER TABLE pulses ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE pulses FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON pulses TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON pulses TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON pulses TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON pulses FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT ON pulses TO crosstie_app;
+
+GRANT SELECT, INSERT ON pulses TO crosstie_worker;
 
 ALTER TABLE quotas ENABLE ROW LEVEL SECURITY;
 
@@ -780,6 +842,14 @@ REVOKE ALL ON trusted_issuers FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON trusted_issuers TO crosstie_app;
 
+ALTER TABLE turns ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE turns FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON turns TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
 ALTER TABLE users ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE users FORCE ROW LEVEL SECURITY;
@@ -825,6 +895,22 @@ ALTER TABLE workers FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner ON workers TO crosstie_owner
   USING ((SELECT current_setting('app.owner', true) = 'on'))
   WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+ALTER TABLE alerts ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE alerts FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON alerts TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON alerts TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON alerts FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON alerts TO crosstie_app;
 
 ALTER TABLE passkeys ENABLE ROW LEVEL SECURITY;
 
@@ -1581,6 +1667,131 @@ BEGIN
   RETURN blanked;
 END $$;
 
+-- Functions of the owner for watching: what processes say of themselves, whose turn it is, and sums across tenants.
+
+-- A process says that it lives, how its lines to other systems are, and what it has counted.
+
 REVOKE ALL ON FUNCTION timeline_blank(text, text, text[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION timeline_blank(text, text, text[]) TO crosstie_app;
+
+CREATE OR REPLACE FUNCTION process_beat(process uuid, process_name text, machine text, number int, since timestamptz,
+  lines jsonb, tallies bytea) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  INSERT INTO processes (id, name, host, pid, started_at, seen_at, states, figures)
+    VALUES (process, process_name, machine, number, since, clock_timestamp(), lines, tallies)
+    ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, states = excluded.states, figures = excluded.figures;
+  DELETE FROM processes WHERE seen_at < clock_timestamp() - interval '10 minutes';
+END $$;
+
+REVOKE ALL ON FUNCTION process_beat(uuid, text, text, int, timestamptz, jsonb, bytea) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION process_beat(uuid, text, text, int, timestamptz, jsonb, bytea) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION process_leave(process uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  DELETE FROM processes p WHERE p.id = process;
+END $$;
+
+-- The processes that were heard of within so many seconds.
+
+REVOKE ALL ON FUNCTION process_leave(uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION process_leave(uuid) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION processes_alive(silence float8) RETURNS TABLE (id uuid, name text, host text, pid int,
+  started_at timestamptz, seen_at timestamptz, states jsonb, figures bytea)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT p.id, p.name, p.host, p.pid, p.started_at, p.seen_at, p.states, p.figures FROM processes p
+    WHERE p.seen_at > clock_timestamp() - silence * interval '1 second' ORDER BY p.name, p.id;
+END $$;
+
+-- Whether it is the caller's turn to do what one process does every so many seconds for all.
+
+REVOKE ALL ON FUNCTION processes_alive(float8) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION processes_alive(float8) TO crosstie_app;
+
+GRANT EXECUTE ON FUNCTION processes_alive(float8) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION take_turn(task text, every float8) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  INSERT INTO turns AS t (name, due_at) VALUES (task, clock_timestamp() + every * interval '1 second')
+    ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at WHERE t.due_at <= clock_timestamp();
+  RETURN FOUND;
+END $$;
+
+-- The active tenants to be looked at: those where something was called or is due or an alert is open, or all.
+
+REVOKE ALL ON FUNCTION take_turn(text, float8) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION take_turn(text, float8) TO crosstie_app;
+
+GRANT EXECUTE ON FUNCTION take_turn(text, float8) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION watch_tenants(since timestamptz, everyone boolean) RETURNS TABLE (id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT t.id FROM tenants t WHERE t.status = 'active' AND (everyone
+    OR EXISTS (SELECT FROM pulses p WHERE p.tenant_id = t.id AND p.at > since)
+    OR EXISTS (SELECT FROM alerts a WHERE a.tenant_id = t.id AND a.status IN ('pending', 'firing'))
+    OR EXISTS (SELECT FROM deliveries d WHERE d.tenant_id = t.id AND d.due_at < now() - interval '30 seconds'))
+    ORDER BY t.id;
+END $$;
+
+REVOKE ALL ON FUNCTION watch_tenants(timestamptz, boolean) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION watch_tenants(timestamptz, boolean) TO crosstie_app;
+
+CREATE OR REPLACE FUNCTION pulses_forget(before timestamptz, most int) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE gone bigint;
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  DELETE FROM pulses p USING (
+    SELECT tenant_id, id FROM pulses WHERE at < before LIMIT most FOR UPDATE SKIP LOCKED) o
+    WHERE p.tenant_id = o.tenant_id AND p.id = o.id;
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  RETURN gone;
+END $$;
+
+-- How many integrations are how, and the alerts that fire, over all tenants.
+
+REVOKE ALL ON FUNCTION pulses_forget(timestamptz, int) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION pulses_forget(timestamptz, int) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION watch_summary() RETURNS TABLE (what text, kind text, status text, tenant text, name text,
+  reason text, since timestamptz, number bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT 'integrations', i.kind, i.status, NULL::text, NULL::text, NULL::text, min(i.since), count(*)
+    FROM integrations i GROUP BY i.kind, i.status;
+  RETURN QUERY SELECT 'alert', a.kind, a.status, t.slug, a.subject, a.summary, a.fired_at, 1::bigint
+    FROM alerts a JOIN tenants t ON t.id = a.tenant_id WHERE a.status = 'firing' ORDER BY a.fired_at LIMIT 200;
+END $$;
+
+REVOKE ALL ON FUNCTION watch_summary() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION watch_summary() TO crosstie_worker;

@@ -7,7 +7,7 @@ import gc
 import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from crosstie import access, log
+from crosstie import access, log, watch
 from crosstie.access import anchor, audit, oauth
 from crosstie.access.age import Ages
 from crosstie.access.anchor import Anchors
@@ -43,6 +43,7 @@ from crosstie.catalog import catalogue
 from crosstie.db import engine
 from crosstie.db.seat import Seat
 from crosstie.declare.catalogue import Catalogue
+from crosstie.deliver.broker.broker import Broker
 from crosstie.deliver.broker.build import build
 from crosstie.deliver.broker.inbox import Inbox
 from crosstie.deliver.broker.sink import Brokers
@@ -65,7 +66,7 @@ from crosstie.log.registry import Registry
 from crosstie.log.replay import Replays
 from crosstie.log.retention import Keeper
 from crosstie.log.route import Routes
-from crosstie.log.sink import Sink
+from crosstie.log.sink import Result, Sink
 from crosstie.log.timed import Timed
 from crosstie.log.unit import Log
 from crosstie.log.worker import Worker
@@ -75,10 +76,14 @@ from crosstie.modules.compliance.archive import Archives
 from crosstie.modules.compliance.request import ERASURE, EXPORT
 from crosstie.settings import Settings
 from crosstie.watch.metrics import Metrics
+from crosstie.watch.presence import Presence, State
+from crosstie.watch.pulse import Pulses
+from crosstie.watch.watcher import Watcher
 
 logger = structlog.get_logger()
 #: the SQL of the owner's functions
-FUNCTIONS = tuple(Path(package.__file__ or "").with_name("functions.sql") for package in (log, access, oauth, field))
+OWNING = (log, access, oauth, field, watch)
+FUNCTIONS = tuple(Path(package.__file__ or "").with_name("functions.sql") for package in OWNING)
 
 
 def functions() -> str:
@@ -148,11 +153,13 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         service = AuthService(settings.auth_issuer, settings.auth_audience)
         routes.add(Reactions(made, (*declared.reactions, *service.reactions), settings.retry_schedule))
         metrics = Metrics(made, ingest, dispatcher)
+        pulses = Pulses(worker_pool, routes.get)
         if worker:
-            worker.observe = metrics.attempted
+            worker.observe = observers(metrics.attempted, pulses.attempted)
         trusted = Foreign(made, KeySets(fetcher.get))
         process = Process(made, vault, trusted, routes, dispatcher, ingest, worker, metrics, [])
-        process.tasks += [herald.run, vault.masters.live]
+        presence = Presence(worker_pool, name, lambda: lines(brokers if worker else ()), bytes)
+        process.tasks += [herald.run, vault.masters.live, presence.run]
         if worker:
             intake = Intake(declared, Registry(app))
             actors = {broker.address.source: broker.address.actor for broker in brokers}
@@ -169,8 +176,29 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
                 Broom(made, store).run,
                 Sealer(worker_pool, anchors(settings, vault)).run,
                 Rotation(made, vault).run,
+                Watcher(made, settings.operator_tenant).run,
+                pulses.run,
             ]
         yield process
+        await pulses.flush()
+
+
+def lines(brokers: Iterable[Broker]) -> Iterator[State]:
+    """How the lines to brokers are, as this process finds them."""
+    for broker in brokers:
+        tenants = broker.address.tenants
+        slugs = None if tenants is None else sorted(tenants)
+        yield State("broker", broker.address.name, broker.since, broker.fault, slugs)
+
+
+def observers(*told: Callable[[Result], None]) -> Callable[[Result], None]:
+    """One ear for several."""
+
+    def observe(result: Result) -> None:
+        for tell in told:
+            tell(result)
+
+    return observe
 
 
 async def _pool(stack: AsyncExitStack, dsn: str, settings: Settings, name: str) -> asyncpg.Pool:

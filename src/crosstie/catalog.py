@@ -11,10 +11,11 @@ from crosstie.modules.compliance import MODULE as COMPLIANCE
 from crosstie.modules.crm import MODULE as CRM
 from crosstie.modules.field import MODULE as FIELD
 from crosstie.modules.treasury import MODULE as TREASURY
+from crosstie.watch.nouns import MODULE as WATCH
 
 SERVICES = (treasury, inventory, logistics, pos, iot, projects, notifications, auth)
 CONTRACTS = tuple(each.MODULE for each in (*SERVICES, erp, trades))
-MODULES = (ACCESS, LOG, DELIVER, CRM, FIELD, TREASURY, COMPLIANCE, *CONTRACTS)
+MODULES = (ACCESS, LOG, DELIVER, WATCH, CRM, FIELD, TREASURY, COMPLIANCE, *CONTRACTS)
 
 
 @cache

@@ -22,6 +22,7 @@ from crosstie.log.retention import Keeper
 from crosstie.log.timed import Timed
 from crosstie.settings import Settings
 from crosstie.supervise import Supervisor
+from crosstie.watch.watcher import Watcher
 
 api = out.command()
 worker = out.command()
@@ -75,6 +76,7 @@ async def schedule(at: Installation) -> None:
                 Keeper(process.log.worker, at.settings),
                 Timed(process.log),
                 Rotation(process.log, process.vault),
+                Watcher(process.log, at.settings.operator_tenant),
             )
         ]
         await stop.wait()

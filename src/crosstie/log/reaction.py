@@ -61,6 +61,7 @@ class Reactions:
                 schedule=self._schedule,
                 max_in_flight=8,
                 target=each,
+                name=each.name,
             )
             for tenant in tenants
             for each, wants in self._reactions

@@ -6,13 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from crosstie.db.engine import Connection
 from crosstie.log.event import Event
 
 #: error codes of what is no fault of the receiver or the event: such attempts use up no step of the schedule
 LOCAL, BROKER = "local", "broker_away"
+#: of the ids under which a tenant's deliveries go to a broker
+BROKERS = UUID("5b0d9b1e-6f0c-4c6a-9d55-0d1f7a1c8a37")
+
+
+def broker_way(tenant_id: UUID, broker: str) -> UUID:
+    """The id of a tenant's way to a broker: the same in every process, without a row."""
+    return uuid5(BROKERS, f"{broker} {tenant_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,8 @@ class Route:
     rate: tuple[int, float] | None = None
     #: what the kind of sink needs to send
     target: Any = None
+    #: for metrics, where there are few of the kind
+    name: str = ""
 
     @property
     def flows(self) -> bool:

@@ -132,6 +132,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, _range(60, 31_536_000), _doc("A sign-in ends in any case after", unit="seconds")
     ] = 86_400
 
+    operator_tenant: Annotated[
+        str, _doc("Slug of the tenant that gets the alerts of the whole installation; unless given, nobody does")
+    ] = ""
     workers: Annotated[int, _range(1, 64), _doc("Serving processes that one up, api or worker command runs")] = 1
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _doc("Least level that is logged")] = "info"
 

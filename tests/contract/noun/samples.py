@@ -159,6 +159,10 @@ async def _secret(world: World) -> Body:
     return {"name": f"xero/key-{next(NUMBERS)}", "value": f"a long and secret value {next(NUMBERS)}"}
 
 
+async def _alert_rule(world: World) -> Body:
+    return {"name": f"Rule {next(NUMBERS)}", "kind": "failure_rate", "threshold": "10"}
+
+
 SAMPLES: dict[str, Sample] = {
     "clients": Sample(_client, {"name": "Another", "phone": "+27 44 000 0000"}),
     "sites": Sample(_site, {"city": "Knysna", "latitude": "-34.0363"}),
@@ -173,6 +177,7 @@ SAMPLES: dict[str, Sample] = {
     "certificates": Sample(_certificate, {"type": "gas"}, {"revoke": {"reason": "Wrong"}}),
     "payments": Sample(_payment),
     "webhook-endpoints": Sample(_endpoint, {"description": "Another"}),
+    "alert-rules": Sample(_alert_rule, {"threshold": "2.5", "for_seconds": 60}),
     "secrets": Sample(_secret, {"description": "Another", "kind": "database"}),
     "api-keys": Sample(_key, {"name": "Another"}),
     "legal-holds": Sample(_hold, {"reason": "Two courts want it."}),

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from crosstie.log.event import DIRECTORY, Actor
+from crosstie.log.sink import broker_way
 
-#: of the ids under which a tenant's deliveries go to a broker
-SPACE = UUID("5b0d9b1e-6f0c-4c6a-9d55-0d1f7a1c8a37")
 PORTS = {"nats": 4222, "tls": 4222, "amqp": 5672, "amqps": 5671}
 #: options that are ours; the rest of the query is the client's
 OPTIONS = frozenset(("name", "tenants", "types", "task", "queue"))
@@ -42,7 +41,7 @@ class Address:
 
     def route(self, tenant_id: UUID) -> UUID:
         """The id of a tenant's way to this broker: the same in every process, without a row."""
-        return uuid5(SPACE, f"{self.name} {tenant_id}")
+        return broker_way(tenant_id, self.name)
 
     @property
     def source(self) -> str:

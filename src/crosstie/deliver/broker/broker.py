@@ -9,6 +9,7 @@ import structlog
 
 from crosstie.deliver.broker.address import Address
 from crosstie.deliver.broker.line import CONFIRM, WINDOW, Away, Incoming, Line, Outgoing, Refused
+from crosstie.kit import clock
 
 #: seconds between attempts to connect, doubled up to the second; for a place in the window; and of a rest after a stall
 FIRST, LAST, PLACE, REST = 0.2, 5.0, 2.0, 5.0
@@ -24,6 +25,9 @@ class Broker:
         self._confirm, self._place = confirm, place
         self._line = line
         self._connected = False
+        #: since when it is connected, or away, and why
+        self.since = clock.now()
+        self.fault: str | None = "not connected yet"
         self._rest = float("-inf")
         self._window = asyncio.Semaphore(WINDOW)
 
@@ -39,17 +43,26 @@ class Broker:
                 async with asyncio.timeout(CONFIRM):
                     await self._line.open()
                 self._connected, wait = True, FIRST
+                self._turned(None)
                 logger.info("broker.connected", broker=self.address.name)
                 await self._serve(take)
                 logger.warning("broker.lost", broker=self.address.name)
+                self._turned("the connection was lost")
             except Exception as error:  # noqa: BLE001  # whatever a client raises, the answer is to connect anew
                 told = self.address.hide(f"{type(error).__name__}: {error}"[:300])
                 logger.warning("broker.away", broker=self.address.name, error=told)
+                self._turned(told)
             finally:
                 self._connected = False
                 await self._line.close()
             await asyncio.sleep(wait)
             wait = min(2 * wait, LAST)
+
+    def _turned(self, fault: str | None) -> None:
+        """Note why it is away; None: it is there."""
+        if (self.fault is None) != (fault is None):
+            self.since = clock.now()
+        self.fault = fault
 
     async def _serve(self, take: Take | None) -> None:
         tasks = {asyncio.create_task(self._line.closed())}

@@ -52,6 +52,7 @@ class Brokers:
                 ready=broker.ready,
                 schedule=self._terms.retry_schedule,
                 target=broker,
+                name=broker.address.name,
             )
             for row in rows
             for broker in self.brokers

@@ -1,0 +1,163 @@
+"""Pulses: what became of the calls to each integration, counted in memory and written every few seconds.
+
+Health, alerts and quantiles follow from them. A process that is killed takes at most one pulse with it; the attempts
+themselves are in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects.postgresql import JSONB
+
+from crosstie.db import session
+from crosstie.declare.row import Row
+from crosstie.kit import ids
+from crosstie.log.sink import Result, Route
+from crosstie.watch import sketch
+
+#: seconds between two writes: as much may be missing after a crash
+EVERY = 5.0
+#: milliseconds from which a call counts as slow, beside those that ran into their time limit
+SLOW = 10_000
+#: the kinds of sinks that lead to another system, and what they are as an integration
+KINDS = {"webhook": "webhook_endpoint", "broker": "broker"}
+
+logger = structlog.get_logger()
+MOMENT = sa.DateTime(timezone=True)
+
+pulses = sa.Table(
+    "pulses",
+    Row.metadata,
+    sa.Column("tenant_id", sa.Uuid, primary_key=True),
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("at", MOMENT, nullable=False, server_default=sa.text("clock_timestamp()")),
+    sa.Column("integration_id", sa.Uuid, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("ok", sa.Integer, nullable=False),
+    sa.Column("failed", sa.Integer, nullable=False),
+    sa.Column("slow", sa.Integer, nullable=False),
+    sa.Column("streak", sa.Integer, nullable=False, comment="Failures after the last success."),
+    sa.Column("ok_at", MOMENT),
+    sa.Column("failed_at", MOMENT),
+    sa.Column("error", sa.Text),
+    sa.Column("spread", JSONB, nullable=False, comment="Calls by bucket of their duration."),
+    sa.Index("ix_pulses_at", "tenant_id", "at"),
+    info={"reach": "batch", "app": "SELECT", "batch": "SELECT, INSERT"},
+)
+WRITE = """
+INSERT INTO pulses (tenant_id, id, integration_id, kind, name, ok, failed, slow, streak, ok_at, failed_at, error,
+    spread)
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[],
+    $9::int[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::jsonb[])
+"""
+
+
+@dataclass(slots=True)
+class Pulse:
+    """The calls to one integration since the last write."""
+
+    kind: str
+    name: str
+    ok: int = 0
+    failed: int = 0
+    slow: int = 0
+    streak: int = 0
+    ok_at: datetime | None = None
+    failed_at: datetime | None = None
+    error: str | None = None
+    spread: Counter[int] = field(default_factory=Counter)
+
+    def note(self, at: datetime, milliseconds: float, error: str | None) -> None:
+        """One more call that ended at `at`, well where there is no `error`."""
+        if error is None:
+            self.ok, self.streak, self.ok_at = self.ok + 1, 0, at
+        else:
+            self.failed, self.streak, self.failed_at, self.error = self.failed + 1, self.streak + 1, at, error
+        self.slow += milliseconds >= SLOW or error == "timeout"
+        self.spread[sketch.bucket(milliseconds)] += 1
+
+    def follow(self, later: Pulse) -> None:
+        """Add what came after it."""
+        self.streak = later.streak + (0 if later.ok else self.streak)
+        self.ok, self.failed, self.slow = self.ok + later.ok, self.failed + later.failed, self.slow + later.slow
+        self.ok_at, self.failed_at = later.ok_at or self.ok_at, later.failed_at or self.failed_at
+        self.error = later.error or self.error
+        self.spread.update(later.spread)
+
+
+Key = tuple[UUID, UUID]
+
+
+class Pulses:
+    """Counts the calls of one process: whoever calls another system tells `call`, the worker `attempted`."""
+
+    def __init__(self, pool: asyncpg.Pool, route: Callable[[UUID], Route | None], every: float = EVERY) -> None:
+        self._pool = pool
+        self._route = route
+        self._every = every
+        self._open: dict[Key, Pulse] = {}
+
+    def attempted(self, result: Result) -> None:
+        """A recorded attempt of a delivery."""
+        lease, outcome = result.lease, result.outcome
+        kind = KINDS.get(lease.sink)
+        if kind is None:
+            return
+        route = self._route(lease.endpoint_id)
+        error = None if outcome.ok else outcome.error_code or "failed"
+        ended = outcome.started_at + timedelta(milliseconds=outcome.duration_ms)
+        name = route.name if route else ""
+        self.call(lease.tenant_id, lease.endpoint_id, kind, name, ended, outcome.duration_ms, error)
+
+    def call(
+        self, tenant_id: UUID, id: UUID, kind: str, name: str, at: datetime, milliseconds: float, error: str | None
+    ) -> None:
+        """A call of a tenant to an integration, over at `at`."""
+        pulse = self._open.get((tenant_id, id))
+        if pulse is None:
+            pulse = self._open[(tenant_id, id)] = Pulse(kind, name)
+        pulse.note(at, milliseconds, error)
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await asyncio.sleep(self._every)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what was counted since the last time; it is kept where the database is away."""
+        taken, self._open = self._open, {}
+        if not taken:
+            return
+        each = list(taken.values())
+        try:
+            async with session.of_tenants(self._pool, {tenant for tenant, _ in taken}) as connection:
+                await connection.execute(
+                    WRITE,
+                    [tenant for tenant, _ in taken],
+                    [ids.uuid7() for _ in taken],
+                    [id for _, id in taken],
+                    *([getattr(pulse, name) for pulse in each] for name in NAMES),
+                    [{str(number): count for number, count in pulse.spread.items()} for pulse in each],
+                )
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            logger.warning("pulse.failed", error=repr(error))
+            for key, later in self._open.items():
+                if key in taken:
+                    taken[key].follow(later)
+                else:
+                    taken[key] = later
+            self._open = taken
+
+
+NAMES = ("kind", "name", "ok", "failed", "slow", "streak", "ok_at", "failed_at", "error")
