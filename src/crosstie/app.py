@@ -174,7 +174,7 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
                 Timed(made).run,
                 Ages(made).run,
                 Broom(made, store).run,
-                Sealer(worker_pool, anchors(settings, vault)).run,
+                Sealer(worker_pool, vault.witness, anchors(settings, vault)).run,
                 Rotation(made, vault).run,
                 Watcher(made, settings.operator_tenant).run,
                 pulses.run,

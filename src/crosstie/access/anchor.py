@@ -35,7 +35,10 @@ Keys = Mapping[str, Ed25519PublicKey]
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The head of a tenant's chain at a moment, with the marks of the entries after `since`."""
+    """The head of a tenant's chain at a moment, with the marks of the entries after `since`.
+
+    `restored`: the chain came out of a backup at this moment, and this is where it ended.
+    """
 
     tenant_id: UUID
     since: int
@@ -43,6 +46,7 @@ class Checkpoint:
     head: bytes
     marks: bytes
     at: datetime
+    restored: bool = False
 
 
 class _Body(msgspec.Struct):
@@ -52,6 +56,7 @@ class _Body(msgspec.Struct):
     head: str
     marks: str
     at: datetime
+    restored: bool = False
 
 
 class _Line(msgspec.Struct):
@@ -109,17 +114,16 @@ class Anchors:
             logger.warning("audit.bucket_away", error=repr(error))
 
     def _line(self, checkpoint: Checkpoint) -> bytes:
-        body = json.dumps(
-            {
-                "version": 1,
-                "tenant_id": checkpoint.tenant_id,
-                "since": checkpoint.since,
-                "position": checkpoint.position,
-                "head": checkpoint.head.hex(),
-                "marks": checkpoint.marks.hex(),
-                "at": checkpoint.at,
-            }
-        )
+        whole = {
+            "version": 1,
+            "tenant_id": checkpoint.tenant_id,
+            "since": checkpoint.since,
+            "position": checkpoint.position,
+            "head": checkpoint.head.hex(),
+            "marks": checkpoint.marks.hex(),
+            "at": checkpoint.at,
+        }
+        body = json.dumps(whole | ({"restored": True} if checkpoint.restored else {}))
         signature = b64encode(self._key.sign(body)).decode()
         return json.dumps({"checkpoint": body.decode(), "key": self._id, "signature": signature}) + b"\n"
 
@@ -153,8 +157,7 @@ def _checked(line: bytes, keys: Keys) -> Checkpoint | None:
         outer = msgspec.json.decode(line, type=_Line)
         keys[outer.key].verify(b64decode(outer.signature), outer.checkpoint.encode())
         body = msgspec.json.decode(outer.checkpoint, type=_Body)
-        return Checkpoint(
-            body.tenant_id, body.since, body.position, bytes.fromhex(body.head), bytes.fromhex(body.marks), body.at
-        )
+        head, marks = bytes.fromhex(body.head), bytes.fromhex(body.marks)
+        return Checkpoint(body.tenant_id, body.since, body.position, head, marks, body.at, body.restored)
     except (msgspec.MsgspecError, KeyError, InvalidSignature, ValueError):
         return None

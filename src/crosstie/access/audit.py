@@ -26,7 +26,7 @@ from crosstie.log import trail
 from crosstie.log.event import ORIGIN, Actor
 from crosstie.log.operation import OPERATIONS, begin
 from crosstie.log.trail import Act, Outcome
-from crosstie.log.unit import Log, Unit
+from crosstie.log.unit import Cipher, Log, Unit
 
 #: the kind of operation that makes a file of entries
 EXPORT = "audit-export"
@@ -96,7 +96,7 @@ def _whole(shown: str | None, personal: Mapping[str, Any] | None) -> dict[str, A
 
 async def _fresh(log: Log, tenant_id: UUID) -> None:
     """Whoever reads sees what was done a moment ago: the rest is sealed first."""
-    await seal.seal(log.worker, [tenant_id], wait=True)
+    await seal.seal(log.worker, log.cipher.witness, [tenant_id], wait=True)
 
 
 async def _export(unit: Unit, row: None, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,6 +175,7 @@ def document(row: AuditEntry, log: Log) -> dict[str, Any]:
 
 async def note(
     pool: asyncpg.Pool,
+    cipher: Cipher,
     tenant_id: UUID,
     actor: Actor,
     action: str,
@@ -189,10 +190,10 @@ async def note(
     """
     kind, id = target or (None, None)
     async with session.of_tenant(pool, tenant_id) as connection:
-        await write(connection, tenant_id, actor, Act(action, kind, id, after=after, outcome=outcome))
+        await write(connection, cipher, tenant_id, actor, Act(action, kind, id, after=after, outcome=outcome))
 
 
-async def write(connection: Connection, tenant_id: UUID, actor: Actor, act: Act) -> None:
+async def write(connection: Connection, cipher: Cipher, tenant_id: UUID, actor: Actor, act: Act) -> None:
     """An entry within a transaction of the tenant that is no Unit's."""
-    made = trail.arguments(tenant_id, [act], clock.now(), actor, ORIGIN.get())
+    made = trail.arguments(cipher.witness, tenant_id, [act], clock.now(), actor, ORIGIN.get())
     await connection.execute(trail.NOTE.text, *made)

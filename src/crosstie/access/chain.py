@@ -17,6 +17,8 @@ SALT = 16
 #: bytes of a content digest that a checkpoint carries for each entry, to say which one was changed
 MARK = 4
 NOTHING = b"\xff\xff\xff\xff"
+#: what an entry says did, that tells of a row which somebody else put among those to be sealed
+REFUSAL = "audit-entries.refuse"
 
 
 def genesis(tenant_id: UUID) -> bytes:

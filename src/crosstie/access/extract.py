@@ -35,7 +35,7 @@ class Extracts:
 
     async def run(self, log: Log, operation: Operation) -> Finish:
         """The errand of an operation: the file is in the store when this returns; `Finish` makes its record."""
-        await seal.seal(log.worker, [operation.tenant_id], wait=True)
+        await seal.seal(log.worker, log.cipher.witness, [operation.tenant_id], wait=True)
         with tempfile.TemporaryDirectory(prefix="crosstie-") as folder:
             path = Path(folder) / "audit.jsonl"
             count = await _write(log, operation, path)

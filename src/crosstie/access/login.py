@@ -11,6 +11,7 @@ from crosstie.access.session import Sessions, SignedIn, person
 from crosstie.access.throttle import Limit
 from crosstie.errors import Unauthorized
 from crosstie.log.event import NOBODY, Actor
+from crosstie.log.unit import Log
 
 #: tries, seconds: for one account from one address; for one account from anywhere; from one address for any account
 HERE, ANYWHERE, FROM = (10, 900), (100, 3600), (300, 900)
@@ -40,11 +41,11 @@ async def by_password(
     row = rows[0] if len(rows) == 1 else None
     kept = row["password_hash"] if row is not None else None
     if not await password.fits(kept, secret) or row is None:
-        await _refused(pool, row)
+        await _refused(sessions.log, row)
         raise Unauthorized(REFUSED)
     token = await _started(sessions, row["tenant_id"], row["id"], ip, agent, before)
     if token is None:
-        await _refused(pool, row)
+        await _refused(sessions.log, row)
         raise Unauthorized(REFUSED)
     await throttle.clear(pool, pepper, (here, account), origin)
     return token
@@ -63,10 +64,10 @@ async def _started(
         return await sessions.start(unit, user_id, ("password",), ip, agent)
 
 
-async def _refused(pool: asyncpg.Pool, row: asyncpg.Record | None) -> None:
+async def _refused(log: Log, row: asyncpg.Record | None) -> None:
     """A failed sign-in is in the audit log of the tenant, or of the installation: the same work for both."""
     tenant_id, target = (row["tenant_id"], ("user", str(row["id"]))) if row is not None else (audit.INSTALLATION, None)
-    await audit.note(pool, tenant_id, NOBODY, "sessions.create", outcome="failed", target=target)
+    await audit.note(log.app, log.cipher, tenant_id, NOBODY, "sessions.create", outcome="failed", target=target)
 
 
 REFUSED = "E-mail address, password or firm are not right."

@@ -1,7 +1,8 @@
 """Sealing: what Units noted is chained, tenant by tenant, in the order in which it was noted.
 
 The row of a tenant's head is the lock: of several sealers one works on a tenant, the others pass it by. An entry moves
-from the waiting ones into the chain in one statement, so that a sealer that is killed leaves it here or there.
+from the waiting ones into the chain in one statement, so that a sealer that is killed leaves it here or there. What no
+process of this installation wrote is put out of the way, and the chain tells of it.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -23,6 +25,9 @@ from crosstie.db import session
 from crosstie.db.engine import Connection
 from crosstie.declare.row import Row
 from crosstie.kit import clock
+from crosstie.log import trail
+from crosstie.log.event import Actor, Origin
+from crosstie.log.trail import Act
 
 #: seconds between two looks; tenants and entries of one transaction
 SWEEP, TENANTS, MOST = 0.3, 100, 500
@@ -52,10 +57,20 @@ LAST = (
     "SELECT t AS tenant_id, coalesce((SELECT max(e.position) FROM audit_entries e WHERE e.tenant_id = t), 0) AS last"
     " FROM unnest($1::uuid[]) AS t"
 )
+#: what waits; `again` what bears the id of an entry that was sealed before
 WAITING = (
-    "SELECT p.* FROM unnest($1::uuid[]) AS t CROSS JOIN LATERAL"
+    "SELECT p.*, EXISTS (SELECT FROM audit_entries e WHERE e.tenant_id = p.tenant_id AND e.id = p.id) AS again"
+    " FROM unnest($1::uuid[]) AS t CROSS JOIN LATERAL"
     " (SELECT * FROM audit_pending w WHERE w.tenant_id = t ORDER BY w.id LIMIT $2) AS p"
 )
+DROP = (
+    "DELETE FROM audit_pending p USING unnest($1::uuid[], $2::uuid[]) AS g (tenant_id, id)"
+    " WHERE p.tenant_id = g.tenant_id AND p.id = g.id"
+)
+#: who says what was found while sealing
+SEALER = Actor("system", "sealer")
+#: characters of a foreign row that its refusal repeats
+QUOTED = 4000
 MOVE = (
     "WITH g AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[],"
     " $7::bytea[], $8::bytea[], $9::bytea[], $10::bytea[]) AS g (tenant_id, id, position, ip_salt, ip_digest,"
@@ -93,6 +108,10 @@ MARKS = (
 ANCHORED = "UPDATE audit_heads SET anchored = greatest(anchored, $2) WHERE tenant_id = $1"
 
 
+#: an entry that waits, and which of its parts were blanked meanwhile
+Found = tuple[Mapping[str, Any], frozenset[str]]
+
+
 @dataclass(slots=True)
 class Head:
     """Where a tenant's chain ends."""
@@ -101,8 +120,8 @@ class Head:
     hash: bytes
 
 
-async def seal(pool: asyncpg.Pool, tenants: Iterable[UUID], *, wait: bool = False) -> int:
-    """Chain what waits for these tenants, on the worker's role; how many entries.
+async def seal(pool: asyncpg.Pool, witness: bytes, tenants: Iterable[UUID], *, wait: bool = False) -> int:
+    """Chain what waits for these tenants, on the worker's role; how many entries. `witness` tells ours from others.
 
     A tenant at which another sealer is now is left to it; with `wait` until that one has done.
     """
@@ -110,30 +129,30 @@ async def seal(pool: asyncpg.Pool, tenants: Iterable[UUID], *, wait: bool = Fals
     async with session.of_tenants(pool, wanted) as connection:
         waiting = await connection.fetch(WAITING, wanted, 1)
         busy = [row["tenant_id"] for row in waiting]
-        return await _seal(connection, busy, WAIT if wait else HOLD) if busy else 0
+        return await _seal(connection, witness, busy, WAIT if wait else HOLD) if busy else 0
 
 
-async def _seal(connection: Connection, tenants: Sequence[UUID], hold: str) -> int:
+async def _seal(connection: Connection, witness: bytes, tenants: Sequence[UUID], hold: str) -> int:
     await connection.execute(BEGIN, tenants, [chain.genesis(tenant) for tenant in tenants])
     held = {row["tenant_id"]: Head(row["position"], row["hash"]) for row in await connection.fetch(hold, tenants)}
     if not held:
         return 0
-    for row in await connection.fetch(LAST, list(held)):
-        if row["last"] > held[row["tenant_id"]].position:
-            logger.error("audit.foreign_entries", tenant_id=str(row["tenant_id"]), position=row["last"])
-            held[row["tenant_id"]].position = row["last"]
-    rows = await connection.fetch(WAITING, list(held), MOST)
+    for end in await connection.fetch(LAST, list(held)):
+        if end["last"] > held[end["tenant_id"]].position:
+            logger.error("audit.foreign_entries", tenant_id=str(end["tenant_id"]), position=end["last"])
+            held[end["tenant_id"]].position = end["last"]
+    rows = await _ours(connection, witness, await connection.fetch(WAITING, list(held), MOST))
     if not rows:
         return 0
     columns: list[list[object]] = [[] for _ in range(10)]
-    for row in rows:
-        for column, value in zip(columns, _chained(row, held[row["tenant_id"]]), strict=True):
+    for row, gone in rows:
+        for column, value in zip(columns, _chained(row, gone, held[row["tenant_id"]]), strict=True):
             column.append(value)
     await connection.execute(MOVE, *columns)
     erasures = [
         (row["tenant_id"], row["target_type"], row["target_id"], position)
-        for row, position in zip(rows, columns[2], strict=True)
-        if chain.erases(dict(row))
+        for (row, _), position in zip(rows, columns[2], strict=True)
+        if chain.erases(row)
     ]
     for statement in BLANK if erasures else ():
         await connection.execute(statement, *map(list, zip(*erasures, strict=True)))
@@ -144,14 +163,38 @@ async def _seal(connection: Connection, tenants: Sequence[UUID], hold: str) -> i
     return len(rows)
 
 
-def _chained(row: asyncpg.Record, head: Head) -> tuple[object, ...]:
-    """The columns that an entry gets in its place; the head moves on to it."""
+async def _ours(connection: Connection, witness: bytes, found: Sequence[asyncpg.Record]) -> list[Found]:
+    """What processes of this installation wrote, erasures last: they account for what is blank in those before them.
+
+    The rest is taken away, and an entry in its place, to be sealed with the next, says what it claimed.
+    """
+    ours: list[Found] = []
+    foreign = []
+    for row in map(dict, found):
+        gone = trail.blanked(witness, row)
+        if gone is None or row["again"]:
+            foreign.append(row)
+        else:
+            ours.append((row, gone))
+    if foreign:
+        await connection.execute(DROP, [row["tenant_id"] for row in foreign], [row["id"] for row in foreign])
+    for row in foreign:
+        logger.error("audit.forged_entry", tenant_id=str(row["tenant_id"]), entry_id=str(row["id"]))
+        claimed = {name: str(row[name])[:QUOTED] for name in trail.COVERED if row[name] is not None}
+        act = Act(chain.REFUSAL, "audit_entry", str(row["id"]), after={"claimed": claimed}, outcome="denied")
+        made = trail.arguments(witness, row["tenant_id"], [act], clock.now(), SEALER, Origin())
+        await connection.execute(trail.NOTE.text, *made)
+    return sorted(ours, key=lambda each: chain.erases(each[0]))
+
+
+def _chained(row: Mapping[str, Any], gone: frozenset[str], head: Head) -> tuple[object, ...]:
+    """The columns that an entry gets in its place; the head moves on to it. Of parts that are gone no salt is left."""
     salts: dict[str, bytes | None] = {}
     digests: dict[str, bytes | None] = {}
-    for name in ("ip", "personal"):
-        salt = os.urandom(chain.SALT) if row[name] is not None else None
-        salts[name] = salt
-        digests[f"{name}_digest"] = chain.salted(salt, row[name]) if salt is not None else None
+    for name in trail.PARTS:
+        salt = os.urandom(chain.SALT) if row[name] is not None or name in gone else None
+        salts[name] = salt if name not in gone else None
+        digests[f"{name}_digest"] = chain.salted(salt, row[name] or "") if salt is not None else None
     content = chain.content({**row, **digests})
     previous, position = head.hash, head.position + 1
     head.position, head.hash = position, chain.link(previous, position, content)
@@ -172,8 +215,9 @@ def _chained(row: asyncpg.Record, head: Head) -> tuple[object, ...]:
 class Sealer:
     """Seals and anchors. Any number of processes may: each tenant is sealed by one at a time."""
 
-    def __init__(self, pool: asyncpg.Pool, anchors: Anchors) -> None:
+    def __init__(self, pool: asyncpg.Pool, witness: bytes, anchors: Anchors) -> None:
         self._pool = pool
+        self._witness = witness
         self._anchors = anchors
 
     async def run(self) -> None:
@@ -189,7 +233,7 @@ class Sealer:
     async def sweep(self) -> bool:
         """Seal what waits, then write checkpoints. Answers whether there may be more."""
         tenants = [row["tenant_id"] for row in await self._pool.fetch("SELECT * FROM audit_waiting($1)", TENANTS)]
-        sealed = await seal(self._pool, tenants) if tenants else 0
+        sealed = await seal(self._pool, self._witness, tenants) if tenants else 0
         await self.anchor()
         return sealed >= MOST
 

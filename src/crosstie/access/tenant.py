@@ -148,7 +148,7 @@ async def build(
     await vault.add_key(connection, id)
     await setting.begin(connection, id)
     after = {"slug": slug, "name": name, "sandbox": sandbox}
-    await audit.write(connection, id, actor, Act("tenants.create", "tenant", str(id), after=after))
+    await audit.write(connection, vault, id, actor, Act("tenants.create", "tenant", str(id), after=after))
 
 
 async def find(pool: asyncpg.Pool, name: str) -> asyncpg.Record:
@@ -164,7 +164,7 @@ async def listed(pool: asyncpg.Pool) -> list[asyncpg.Record]:
     return await pool.fetch("SELECT * FROM tenant_list() ORDER BY id")
 
 
-async def set_status(pool: asyncpg.Pool, id: UUID, status: str) -> None:
+async def set_status(pool: asyncpg.Pool, vault: Cipher, id: UUID, status: str) -> None:
     """Suspend a tenant, or make it active again. Its credentials and deliveries follow within seconds."""
     if status not in ("active", "suspended"):
         raise UnknownParameter("A tenant is active or suspended.")
@@ -174,4 +174,5 @@ async def set_status(pool: asyncpg.Pool, id: UUID, status: str) -> None:
         )
         await connection.execute(change.REROUTE.text, id)
         verb = "suspend" if status == "suspended" else "resume"
-        await audit.write(connection, id, OPERATOR, Act(f"tenants.{verb}", "tenant", str(id), after={"status": status}))
+        act = Act(f"tenants.{verb}", "tenant", str(id), after={"status": status})
+        await audit.write(connection, vault, id, OPERATOR, act)

@@ -105,7 +105,13 @@ class Tokens:
                 grant.reported = True
                 after = {"reason": "address"}
                 await audit.note(
-                    self._pool, grant.tenant_id, grant.actor, "credentials.use", outcome="denied", after=after
+                    self._pool,
+                    self._vault,
+                    grant.tenant_id,
+                    grant.actor,
+                    "credentials.use",
+                    outcome="denied",
+                    after=after,
                 )
             raise Forbidden("The key may not be used from this address.")
         if key:

@@ -79,6 +79,8 @@ class Vault:
         self._root = b""
         #: hashes the tokens of API keys
         self.pepper = b""
+        #: stamps entries of the audit log
+        self.witness = b""
 
     @classmethod
     async def opened(cls, pool: asyncpg.Pool, masters: Masters) -> Vault:
@@ -97,7 +99,7 @@ class Vault:
             vault._root = vault.unwrap(NIL, row["id"], row["wrapped"])
         except Unsealable as error:
             raise ConfigurationError(f"The installation cannot be opened: {error}.") from error
-        vault.pepper = vault.derive("api-keys")
+        vault.pepper, vault.witness = vault.derive("api-keys"), vault.derive("audit-entries")
         return vault
 
     def derive(self, label: str) -> bytes:

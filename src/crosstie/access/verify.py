@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -20,9 +21,12 @@ from crosstie.db import session
 PAGE = 1000
 AFTER = "SELECT * FROM audit_entries WHERE tenant_id = $1 AND (position, id) > ($2, $3) ORDER BY position, id LIMIT $4"
 PARTS = ("personal", "ip")
+NIL = UUID(int=0)
 
 Kind = Literal["changed", "missing", "truncated"]
 Entry = Mapping[str, Any]
+#: where a chain ended at each restore, oldest first
+Restores = Mapping[datetime, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +48,14 @@ class Fault:
 @dataclass(slots=True)
 class Report:
     """What became of a verification. `erased` are entries whose personal parts were erased, as other entries say;
-    `unanchored` are the ends of chains that no checkpoint covers."""
+    `unanchored` are the ends of chains that no checkpoint covers; `restored` what was lost because a backup was loaded,
+    as the restore itself said."""
 
     entries: int = 0
     faults: list[Fault] = field(default_factory=list)
     erased: list[dict[str, Any]] = field(default_factory=list)
     unanchored: list[dict[str, Any]] = field(default_factory=list)
+    restored: list[dict[str, Any]] = field(default_factory=list)
     checkpoints: int = 0
     refused: int = 0
 
@@ -61,6 +67,7 @@ class Report:
             "faults": [fault.document() for fault in self.faults],
             "erased": self.erased,
             "unanchored": self.unanchored,
+            "restored": self.restored,
             "checkpoints": self.checkpoints,
             "checkpoints_refused": self.refused,
         }
@@ -69,12 +76,23 @@ class Report:
 class Anchored:
     """What the checkpoints say of one tenant."""
 
-    def __init__(self, checkpoints: Iterable[Checkpoint]) -> None:
+    def __init__(self, checkpoints: Iterable[Checkpoint], restores: Restores) -> None:
         self.heads: dict[int, set[bytes]] = {}
+        #: of each restore that lost something its moment, and the last position that was lost
+        self.lost: dict[datetime, int] = {}
+        checkpoints = [each for each in checkpoints if not self._before(each, restores)]
         self._spans = sorted((c.since, c.marks) for c in checkpoints)
         for checkpoint in checkpoints:
             self.heads.setdefault(checkpoint.position, set()).add(checkpoint.head)
         self.last = max(self.heads, default=0)
+
+    def _before(self, checkpoint: Checkpoint, restores: Restores) -> bool:
+        """Whether a later restore took away what a checkpoint counts."""
+        for at, position in restores.items():
+            if checkpoint.at < at and checkpoint.position > position:
+                self.lost[at] = max(self.lost.get(at, 0), checkpoint.position)
+                return True
+        return False
 
     def mark(self, position: int) -> bytes | None:
         """The beginning of the digest of an entry's content, where a checkpoint has it."""
@@ -94,9 +112,12 @@ class Anchored:
 class Walk:
     """One tenant's chain, entry by entry."""
 
-    def __init__(self, tenant_id: UUID, checkpoints: Iterable[Checkpoint], report: Report) -> None:
+    def __init__(self, tenant_id: UUID, checkpoints: Iterable[Checkpoint], restores: Restores, report: Report) -> None:
         self._tenant_id = tenant_id
-        self._anchored = Anchored(list(checkpoints))
+        self._anchored = Anchored(checkpoints, restores)
+        for at, until in sorted(self._anchored.lost.items()):
+            place = {"tenant_id": tenant_id, "since": restores[at] + 1, "until": until, "at": at}
+            report.restored.append(place)
         self._report = report
         self._before: Entry | None = None
         self._hash = chain.genesis(tenant_id)
@@ -143,7 +164,12 @@ class Walk:
         content = chain.content(entry)
         mark = self._anchored.mark(entry["position"])
         whole = chain.link(entry["previous"], entry["position"], content) == entry["hash"]
-        if not whole or (mark is not None and mark != content[: chain.MARK]) or not self._parts(entry):
+        if (
+            not whole
+            or (mark is not None and mark != content[: chain.MARK])
+            or not self._parts(entry)
+            or entry["action"] == chain.REFUSAL
+        ):
             self._fault(entry)
         elif joined and entry["previous"] != self._hash:
             # the entry is as it was sealed: what stands before it is not what stood there then
@@ -153,7 +179,7 @@ class Walk:
             self._erasures[who] = max(self._erasures.get(who, 0), entry["position"])
         heads = self._anchored.heads.get(entry["position"])
         if heads is not None:
-            if entry["hash"] in heads:
+            if heads == {entry["hash"]}:  # of two heads in one place, one is of a tail that was cut off
                 self._sound = True
             elif self._sound:
                 self._fault(entry)
@@ -190,17 +216,23 @@ async def verify(
     """
     report = Report()
     by_tenant: dict[UUID, list[Checkpoint]] = {}
+    #: position by tenant, by moment
+    restores: dict[datetime, dict[UUID, int]] = {}
     for checkpoint in checkpoints:
         if checkpoint is None:
             report.refused += 1
         else:
             report.checkpoints += 1
             by_tenant.setdefault(checkpoint.tenant_id, []).append(checkpoint)
+            if checkpoint.restored:
+                restores.setdefault(checkpoint.at, {})[checkpoint.tenant_id] = checkpoint.position
     if tenants is None:
         listed = [row["id"] for row in await pool.fetch("SELECT id FROM tenant_list()")]
         tenants = sorted({*listed, *by_tenant})
     for tenant_id in tenants:
-        walk = Walk(tenant_id, by_tenant.get(tenant_id, ()), report)
+        # a tenant that the restore did not find began after the backup was made: all of it is lost
+        known = {at: ends.get(tenant_id, 0) for at, ends in sorted(restores.items()) if NIL in ends}
+        walk = Walk(tenant_id, by_tenant.get(tenant_id, ()), known, report)
         async for entry in _entries(pool, tenant_id):
             walk.take(entry)
         walk.end()

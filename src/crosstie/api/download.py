@@ -77,7 +77,8 @@ class Files:
         resource = self.api.log.catalogue.resources.get(claim.about["noun"])
         if resource is not None and resource.watched:
             target = (resource.singular, claim.about["id"])
-            await audit.note(self.api.log.app, claim.tenant_id, HOLDER, f"{resource.name}.fetch", target=target)
+            log, act = self.api.log, f"{resource.name}.fetch"
+            await audit.note(log.app, log.cipher, claim.tenant_id, HOLDER, act, target=target)
 
 
 def file_headers(row: dict[str, Any]) -> dict[str, str]:

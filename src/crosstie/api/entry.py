@@ -59,7 +59,9 @@ class Api:
         path = request.scope["route"].path
         after = {"scope": needed, "path": request.url.path}
         name = self.names.get((path, request.method), f"{request.method} {path}")
-        await audit.note(self.log.app, grant.tenant_id, grant.actor, name, outcome="denied", after=after)
+        await audit.note(
+            self.log.app, self.log.cipher, grant.tenant_id, grant.actor, name, outcome="denied", after=after
+        )
 
     async def once(self, request: Request, grant: Grant, raw: bytes, work: Callable[[], Awaitable[Answer]]) -> Answer:
         """Run work that commits by itself; under an Idempotency-Key its answer is kept."""

@@ -64,6 +64,8 @@ def run_verify(
             report = asyncio.run(_verified(at.app, tenant, key or sorted(folder.glob(anchor.KEYS)), lines))
     for end in report["unanchored"]:
         out.note(f"Tenant {end['tenant_id']}: entries {end['since']} to {end['until']} are covered by no checkpoint.")
+    for lost in report["restored"]:
+        out.note(f"Tenant {lost['tenant_id']}: entries {lost['since']} to {lost['until']} were lost by a restore.")
     if report["checkpoints_refused"]:
         out.note(f"{report['checkpoints_refused']} checkpoints are signed by none of these keys, and were left out.")
     out.one(report, output)

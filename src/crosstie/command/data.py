@@ -13,7 +13,9 @@ from typing import Annotated, Any
 import typer
 
 from crosstie import settings as configuration
+from crosstie.access import restored
 from crosstie.access.master import masters
+from crosstie.app import anchors, opened
 from crosstie.command import http, out
 from crosstie.command.failing import FAILED, UNREACHABLE, Failure
 from crosstie.command.out import Form, Output
@@ -163,7 +165,11 @@ def run_restore(file: Annotated[Path, typer.Argument(help="The backup.")], outpu
     async def work(at: Installation, tools: dict[str, Any]) -> tuple[archive.Manifest, int]:
         made = await archive.restore(file.absolute(), at.owner_dsn, **tools)
         await bring(at)
-        return made, await archive.raise_epoch(at.owner_dsn)
+        epoch = await archive.raise_epoch(at.owner_dsn)
+        async with opened(settings, at.serving, work=False, name="restore") as process:
+            facts = {"backup_made_at": made.made_at, "epoch": epoch}
+            await restored.mark(process.log.app, process.vault, anchors(settings, process.vault), facts)
+        return made, epoch
 
     with held(settings, out.note) as at, _tools(at) as tools:
         made, epoch = asyncio.run(work(at, tools))

@@ -88,7 +88,7 @@ def resume(tenant: Annotated[str, typer.Argument(help="Slug or id.")], output: O
 def _set_status(name: str, status: str, output: out.Form | None) -> None:
     async def work(process: Process) -> dict[str, Any]:
         found = await made.find(process.log.app, name)
-        await made.set_status(process.log.app, found["id"], status)
+        await made.set_status(process.log.app, process.vault, found["id"], status)
         return {**dict(found), "status": status}
 
     out.one(operate.on_database(work), output)

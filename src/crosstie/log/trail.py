@@ -1,16 +1,19 @@
 """The audit trail as a Unit writes it: one entry per act and target, unchained, in the Unit's own last statement.
 
-A sealer chains the entries of each tenant within a second (access/seal.py); until then they wait here.
+A sealer chains the entries of each tenant within a second (access/seal.py); until then they wait here, each under a
+stamp that only processes of this installation can make: what somebody else wrote or changed in the database is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any, Literal
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSON
 
@@ -40,18 +43,27 @@ audit_pending = sa.Table(
     sa.Column("before", JSON),
     sa.Column("after", JSON),
     sa.Column("personal", JSON, comment="What an erasure blanks, of before and after."),
+    sa.Column("stamp", sa.LargeBinary, comment="Shows which process wrote it: one of this installation, or another."),
     info={"reach": "batch", "app": "INSERT", "batch": "SELECT, INSERT, DELETE"},
 )
 
 NOTE = Statement(
     "INSERT INTO audit_pending (tenant_id, id, at, actor_type, actor_id, ip, request_id, action, target_type,"
-    " target_id, outcome, before, after, personal) SELECT $1::uuid, a.id, $2::timestamptz, $3::text, $4::text,"
+    " target_id, outcome, before, after, personal, stamp) SELECT $1::uuid, a.id, $2::timestamptz, $3::text, $4::text,"
     " $5::text, $6::text, a.action, a.target_type, a.target_id, a.outcome, a.before::json, a.after::json,"
-    " a.personal::json"
-    " FROM unnest($7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])"
-    " AS a (id, action, target_type, target_id, outcome, before, after, personal)",
-    [str(number + 1) for number in range(14)],
+    " a.personal::json, a.stamp"
+    " FROM unnest($7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],"
+    " $15::bytea[]) AS a (id, action, target_type, target_id, outcome, before, after, personal, stamp)",
+    [str(number + 1) for number in range(15)],
 )
+#: what a stamp covers as it is; and what of it an erasure may blank, covered by a tag of its own
+COVERED = (
+    "tenant_id", "id", "at", "actor_type", "actor_id", "request_id", "action", "target_type", "target_id", "outcome",
+    "before", "after",
+)  # fmt: skip
+PARTS = ("ip", "personal")
+TAG = 16
+NONE = bytes(TAG)
 
 
 @dataclass(slots=True)
@@ -126,23 +138,46 @@ def _shown(resource: Resource, state: Row | Mapping[str, Any] | None) -> dict[st
     return resource.kept.encode(state.__dict__ if isinstance(state, Row) else state)
 
 
-def arguments(tenant_id: UUID, acts: Iterable[Act], at: datetime, actor: Actor, origin: Origin) -> list[Any]:
-    """$1 … $14 of NOTE."""
-    listed = list(acts)
-    documents = [act.documents() for act in listed]
-    return [
-        tenant_id,
-        at,
-        actor.type,
-        actor.id,
-        origin.ip,
-        origin.request_id,
-        [ids.uuid7() for _ in listed],
-        [act.action for act in listed],
-        [act.target_type for act in listed],
-        [act.target_id for act in listed],
-        [act.outcome for act in listed],
-        [each[0] for each in documents],
-        [each[1] for each in documents],
-        [each[2] for each in documents],
-    ]
+def arguments(
+    witness: bytes, tenant_id: UUID, acts: Iterable[Act], at: datetime, actor: Actor, origin: Origin
+) -> list[Any]:
+    """$1 … $15 of NOTE. `witness` is the installation's key for stamps."""
+    ip, request = origin.ip, origin.request_id
+    columns: tuple[list[Any], ...] = tuple([] for _ in range(9))
+    for act in acts:
+        id = ids.uuid7()
+        before, after, personal = act.documents()
+        said = (act.action, act.target_type, act.target_id, act.outcome, before, after)
+        made = stamp(witness, (tenant_id, id, at, actor.type, actor.id, request, *said), (ip, personal))
+        for column, value in zip(columns, (id, *said, personal, made), strict=True):
+            column.append(value)
+    return [tenant_id, at, actor.type, actor.id, ip, request, *columns]
+
+
+def stamp(witness: bytes, covered: Sequence[Any], parts: Sequence[str | None]) -> bytes:
+    """The stamp of an entry: a tag of each of its PARTS, and one of these and what is COVERED."""
+    tags = b"".join(
+        NONE if part is None else _tag(witness, name, part.encode()) for name, part in zip(PARTS, parts, strict=True)
+    )
+    return tags + _tag(witness, "entry", msgspec.json.encode(covered) + tags)
+
+
+def blanked(witness: bytes, entry: Mapping[str, Any]) -> frozenset[str] | None:
+    """Of an entry that waits, the PARTS that were blanked since it was written; None where its stamp does not hold."""
+    kept = entry["stamp"]
+    if kept is None or len(kept) != TAG * 3:
+        return None
+    if _tag(witness, "entry", msgspec.json.encode([entry[name] for name in COVERED]) + kept[:-TAG]) != kept[-TAG:]:
+        return None
+    gone = set()
+    for number, name in enumerate(PARTS):
+        tag, value = kept[number * TAG :][:TAG], entry[name]
+        if value is None and tag != NONE:
+            gone.add(name)
+        elif value is not None and tag != _tag(witness, name, value.encode()):
+            return None
+    return frozenset(gone)
+
+
+def _tag(witness: bytes, of: str, value: bytes) -> bytes:
+    return blake2b(value, digest_size=TAG, key=witness, person=of.encode()).digest()

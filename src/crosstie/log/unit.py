@@ -39,6 +39,8 @@ class Cipher(Protocol):
 
     #: hashes the tokens of API keys
     pepper: bytes
+    #: stamps entries of the audit log
+    witness: bytes
 
     async def load(self, pool: asyncpg.Pool, tenant_id: UUID) -> None: ...
 
@@ -219,7 +221,8 @@ class Unit:
         """Send what is left, the audit entries with it: the last statement of the transaction."""
         if self._acts:
             acts, self._acts = self._acts, {}
-            made = trail.arguments(self.tenant_id, acts.values(), self.now, self.actor, self.origin)
+            witness = self.log.cipher.witness
+            made = trail.arguments(witness, self.tenant_id, acts.values(), self.now, self.actor, self.origin)
             self._writes.append(Write(trail.NOTE, made))
         await self.flush()
 

@@ -42,7 +42,7 @@ async def remove(stage: Stage, slug: str) -> None:
     """Suspend a tenant."""
     async with opened(stage.settings, stage.dsns, work=False, name="test") as process:
         found = await tenants.find(process.log.app, slug)
-        await tenants.set_status(process.log.app, found["id"], "suspended")
+        await tenants.set_status(process.log.app, process.vault, found["id"], "suspended")
 
 
 class Browser:

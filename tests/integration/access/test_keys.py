@@ -117,7 +117,7 @@ async def test_a_suspended_tenant_waits_and_loses_nothing(
     endpoint = await client.post("/api/v1/webhook-endpoints", json={"url": receiver.url, "event_types": ["client.*"]})
     assert endpoint.status_code == 201, endpoint.text
     async with opened(stage.settings, stage.dsns, work=False, name="test") as process:
-        await tenants.set_status(process.log.app, tenant.id, "suspended")
+        await tenants.set_status(process.log.app, process.vault, tenant.id, "suspended")
         await becomes(tenant, tenant.key, 403)
         answer = await client.post("/api/v1/clients", json={"name": "Thandi"})
         assert answer.json()["code"] == "tenant_suspended"
@@ -126,7 +126,7 @@ async def test_a_suspended_tenant_waits_and_loses_nothing(
             unit.append("client.created", {"client_id": "01936f0e-8c1a-7b5e-9c3d-2f6a1b4c5d6e"}, ("client", "x"))
         await asyncio.sleep(3)
         assert receiver.of("client.created") == []
-        await tenants.set_status(process.log.app, tenant.id, "active")
+        await tenants.set_status(process.log.app, process.vault, tenant.id, "active")
     await receiver.wait(1, "client.created")
     await becomes(tenant, tenant.key, 200)
 

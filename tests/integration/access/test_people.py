@@ -178,7 +178,7 @@ async def test_a_suspended_tenant_signs_nobody_in(stage: Stage) -> None:
     email = await join(stage, tenant, "technician")
     async with Browser(stage) as browser, opened(stage.settings, stage.dsns, work=False, name="test") as process:
         await browser.log_in(email)
-        await tenants.set_status(process.log.app, tenant.id, "suspended")
+        await tenants.set_status(process.log.app, process.vault, tenant.id, "suspended")
         assert (await browser.open("/account")).status_code == 303
-        await tenants.set_status(process.log.app, tenant.id, "active")
+        await tenants.set_status(process.log.app, process.vault, tenant.id, "active")
         assert (await browser.open("/account")).status_code == 200

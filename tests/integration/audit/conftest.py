@@ -1,42 +1,46 @@
-"""What tests of the audit log share: reading it, and verifying it with the public key alone."""
+"""What tests of the audit log share: an installation that seals nothing by itself, and the report on a chain."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-import httpx2
 import pytest
 
-from crosstie.access import anchor, verify
-from crosstie.db import engine
+from crosstie.access import tenant as tenants
+from crosstie.app import opened
+from tests.integration.audit.desk import Desk
+from tests.integration.audit.reading import verified
 from tests.stage import Stage, Tenant
-
-Entries = list[dict[str, Any]]
-
-
-async def entries(client: httpx2.AsyncClient, **wanted: str) -> Entries:
-    """The audit entries of a tenant, oldest first."""
-    answer = await client.get("/api/v1/audit-entries", params={"limit": "200"} | wanted)
-    assert answer.status_code == 200, answer.text
-    return list(reversed(answer.json()["data"]))
-
-
-async def verified(stage: Stage, tenant: UUID) -> dict[str, Any]:
-    """The report on one tenant's chain, from the public key and the checkpoints of HOME alone."""
-    folder = stage.home / anchor.FOLDER
-    keys = anchor.read_keys(folder.glob(anchor.KEYS))
-    lines = [line for path in folder.glob(anchor.LINES) for line in path.read_bytes().splitlines()]
-    pool = await engine.pool(stage.dsns.app, size=1, name="verify")
-    try:
-        report = await verify.verify(pool, [tenant], anchor.read(lines, keys))
-    finally:
-        await pool.close()
-    return report.document()
 
 
 @pytest.fixture
 def report(stage: Stage, tenant: Tenant) -> Callable[[], Awaitable[dict[str, Any]]]:
     """The report on the test's tenant."""
     return lambda: verified(stage, tenant.id)
+
+
+@pytest.fixture
+def quiet() -> Iterator[Stage]:
+    """An installation that nobody serves: what is sealed there is sealed by the test's own processes."""
+    home = Path(tempfile.mkdtemp(prefix="crosstie-audit-"))
+    found = Stage(home)
+    try:
+        yield found
+    finally:
+        found.embedded.remove()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+async def desk(quiet: Stage) -> AsyncIterator[Desk]:
+    async with opened(quiet.settings, quiet.dsns, work=False, name="test") as process:
+        id = await tenants.make(process.log.app, process.vault, slug="waits", name="Waits")
+        superuser = await quiet.superuser()
+        found = Desk(quiet, process, Tenant(id, "waits", "", ""), superuser)
+        assert (await found.sealed())["ok"]
+        yield found
+        await superuser.close()

@@ -15,7 +15,7 @@ async def main(home: Path, dsns: Dsns) -> None:
     """Seal until killed."""
     settings = Settings(home=home, log_level="warning")
     async with opened(settings, dsns, work=False, name="sealer") as process:
-        await Sealer(process.log.worker, anchors(settings, process.vault)).run()
+        await Sealer(process.log.worker, process.vault.witness, anchors(settings, process.vault)).run()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from crosstie.app import opened
 from crosstie.db import session
 from tests.integration.access.people import Browser, firm, join
 from tests.integration.access.test_factor import enrolled
-from tests.integration.audit.conftest import entries
+from tests.integration.audit.reading import entries
 from tests.stage import Stage
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +17,7 @@ from crosstie.app import Process, anchors, opened
 from crosstie.log import change
 from crosstie.modules.crm.client import CLIENTS, Client
 from tests.fence import until
-from tests.integration.audit.conftest import entries, verified
+from tests.integration.audit.reading import entries, verified
 from tests.stage import Stage, Tenant
 
 Report = Callable[[], Awaitable[dict[str, Any]]]
@@ -66,7 +63,9 @@ async def test_within_moments_what_was_done_is_sealed_and_anchored(
 async def test_sealers_that_compete_make_one_chain(
     process: Process, stage: Stage, tenant: Tenant, report: Report
 ) -> None:
-    sealers = [Sealer(process.log.worker, anchors(stage.settings, process.vault)) for _ in range(3)]
+    sealers = [
+        Sealer(process.log.worker, process.vault.witness, anchors(stage.settings, process.vault)) for _ in range(3)
+    ]
     running = [asyncio.create_task(sealer.run()) for sealer in sealers]
     others = [await stage.tenant() for _ in range(3)]
     try:
@@ -156,18 +155,6 @@ async def test_an_erasure_of_what_is_not_sealed_yet_leaves_nothing(
     await superuser.close()
     await anchored(stage, tenant.id, 4)
     assert (await report())["ok"]
-
-
-@pytest.fixture
-def quiet() -> Any:
-    """An installation that nobody serves: what is sealed there is sealed by the test's own processes."""
-    home = Path(tempfile.mkdtemp(prefix="crosstie-audit-"))
-    found = Stage(home)
-    try:
-        yield found
-    finally:
-        found.embedded.remove()
-        shutil.rmtree(home, ignore_errors=True)
 
 
 async def test_a_sealer_that_is_killed_again_and_again_loses_and_doubles_nothing(quiet: Stage) -> None:

@@ -14,7 +14,7 @@ import pytest
 from crosstie.access import anchor, chain
 from crosstie.access.audit import AuditEntry
 from tests.fence import until
-from tests.integration.audit.conftest import verified
+from tests.integration.audit.reading import verified
 from tests.stage import Stage, Tenant
 
 Report = Callable[[], Awaitable[dict[str, Any]]]

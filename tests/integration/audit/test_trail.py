@@ -12,7 +12,7 @@ from crosstie.api.peer import Proxies
 from crosstie.app import opened
 from crosstie.log.event import NOBODY, ORIGIN, Origin
 from tests.contract.noun.samples import World
-from tests.integration.audit.conftest import entries
+from tests.integration.audit.reading import entries
 from tests.stage import Stage, Tenant
 
 
@@ -150,7 +150,9 @@ async def test_a_failed_sign_in_is_there_under_the_right_address(stage: Stage, t
     try:
         async with opened(stage.settings, stage.dsns, work=False, name="test") as process:
             target = ("user", "0190a000-0000-7000-8000-000000000001")
-            await audit.note(process.log.app, tenant.id, NOBODY, "sessions.create", outcome="failed", target=target)
+            await audit.note(
+                process.log.app, process.vault, tenant.id, NOBODY, "sessions.create", outcome="failed", target=target
+            )
     finally:
         ORIGIN.reset(token)
     async with tenant.client() as client:

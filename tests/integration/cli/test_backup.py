@@ -16,6 +16,7 @@ from crosstie.command import failing
 from crosstie.db.embedded import state
 from crosstie.installation import held
 from crosstie.settings import Settings
+from tests.fence import until
 from tests.parts.command import Command
 from tests.receiver import Receiver
 from tests.stage import Stage, Tenant, calling, free_port
@@ -53,10 +54,12 @@ async def test_the_drill(
     after = await asyncio.to_thread(_counts, command)
     await client.post("/api/v1/clients", json={"name": "Lost with the first place"})
     lost = (await client.get("/api/v1/events?sort=created_at&limit=50")).json()
+    await _anchored(stage, tenant)
 
     assert made.one["files"] >= 2
     assert "is not in the backup" in made.err
     assert (stage.home / "master.key").read_bytes() not in (tmp_path / "backup.tar").read_bytes()
+    shutil.copytree(stage.home / "audit", second.home / "audit")  # what was sealed by now is anchored, or soon lost
     assert second("restore", str(tmp_path / "backup.tar"), seconds=120).one["epoch"] == made.one["epoch"] + 1
     restored = await asyncio.to_thread(_counts, second)
     still = {name for name, count in before.items() if after.get(name) == count}  # the stage lives on meanwhile
@@ -64,6 +67,25 @@ async def test_the_drill(
     assert {"inbox", "events", "clients", "data_keys"} <= {name.split("_2")[0].rstrip("_0123456789") for name in still}
     assert (second.home / "media" / "photo").read_bytes() == b"before and after"
     await _lives_on(second, tenant, receiver, secret, page, lost)
+    report = second("audit", "verify", "--tenant", tenant.slug).one
+    assert report["ok"], report
+    assert [gone["tenant_id"] for gone in report["restored"]] == [str(tenant.id)]
+
+
+async def _anchored(stage: Stage, tenant: Tenant) -> None:
+    """Return when what was done in the first place has its checkpoint."""
+    superuser = await stage.superuser()
+
+    async def done() -> bool:
+        found = await superuser.fetchval(
+            "SELECT anchored = position AND NOT EXISTS (SELECT FROM audit_pending p WHERE p.tenant_id = h.tenant_id)"
+            " FROM audit_heads h WHERE tenant_id = $1",
+            tenant.id,
+        )
+        return bool(found)
+
+    await until(done)
+    await superuser.close()
 
 
 def _counts(command: Command) -> dict[str, int]:

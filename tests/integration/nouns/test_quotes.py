@@ -191,7 +191,7 @@ async def test_the_links_of_a_suspended_tenant_rest(
 ) -> None:
     token = await link(client, await sent(client, make, job))
     async with opened(stage.settings, stage.dsns, work=False, name="test") as process:
-        await tenants.set_status(process.log.app, tenant.id, "suspended")
+        await tenants.set_status(process.log.app, process.vault, tenant.id, "suspended")
         async with calling(stage.url) as anyone:
             for method, path in (
                 ("GET", f"/api/v1/quote-links/{token}"),
@@ -199,5 +199,5 @@ async def test_the_links_of_a_suspended_tenant_rest(
                 ("GET", f"/portal/quotes/{token}"),
             ):
                 assert (await anyone.request(method, path)).status_code == 403
-            await tenants.set_status(process.log.app, tenant.id, "active")
+            await tenants.set_status(process.log.app, process.vault, tenant.id, "active")
             assert (await anyone.get(f"/api/v1/quote-links/{token}")).status_code == 200

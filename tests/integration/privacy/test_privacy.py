@@ -20,7 +20,7 @@ from crosstie.errors import Unauthorized
 from crosstie.log.loose import Broom
 from tests.contract.noun.samples import World, picture
 from tests.fence import fence, until
-from tests.integration.audit.conftest import verified
+from tests.integration.audit.reading import verified
 from tests.stage import Stage, Tenant
 
 Client = httpx2.AsyncClient

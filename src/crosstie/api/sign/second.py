@@ -53,8 +53,10 @@ class Second:
                 token = await self.door.sessions.renew(unit, found.id, (*found.methods, method))
         except Forbidden:
             target = ("session", str(found.id))
-            actor = found.person.actor
-            await audit.note(self.log.app, found.tenant_id, actor, "sessions.prove", outcome="failed", target=target)
+            await audit.note(
+                self.log.app, self.log.cipher, found.tenant_id, found.person.actor, "sessions.prove",
+                outcome="failed", target=target,
+            )  # fmt: skip
             raise
         await factor.right(self.log, found.user_id)
         return token

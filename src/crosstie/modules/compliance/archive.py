@@ -48,7 +48,7 @@ class Archives:
     async def run(self, log: Log, operation: Operation) -> Finish:
         """The errand of an operation: the archive is in the store when this returns; `Finish` makes its record."""
         id = UUID(operation.given["request_id"])
-        await seal.seal(log.worker, [operation.tenant_id], wait=True)
+        await seal.seal(log.worker, log.cipher.witness, [operation.tenant_id], wait=True)
         async with log.unit(operation.tenant_id) as unit:
             request = await unit.get(PrivacyRequest, id)
             found = await met(unit, request)

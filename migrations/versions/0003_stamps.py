@@ -1,0 +1,28 @@
+"""Entries of the audit log wait under a stamp: what another hand than ours put there is told from them.
+
+Revision ID: 0003
+Revises: 0002
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column(
+        "audit_pending",
+        sa.Column(
+            "stamp", sa.LargeBinary(), comment="Shows which process wrote it: one of this installation, or another."
+        ),
+    )
+
+
+def downgrade() -> None:
+    op.drop_column("audit_pending", "stamp")
