@@ -32,6 +32,13 @@ async def walked(nobody: httpx2.AsyncClient, *starts: str) -> dict[str, httpx2.R
     return found
 
 
+async def test_whoever_opens_the_bare_address_is_shown_the_documentation(stage: Stage) -> None:
+    async with calling(stage.url) as nobody:
+        answer = await nobody.get("/", follow_redirects=True)
+    assert answer.status_code == 200
+    assert answer.url.path == "/docs"
+
+
 async def test_every_link_of_every_page_leads_somewhere(stage: Stage) -> None:
     async with calling(stage.url) as nobody:
         found = await walked(nobody, "/docs", "/reference", "/reference/try")

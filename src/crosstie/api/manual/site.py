@@ -52,9 +52,12 @@ def routes(document: Mapping[str, Any], events: Mapping[str, EventType]) -> list
         query = request.query_params.get("q", "").strip()[: search.LONGEST]
         return answer(frame.draw("search", SEARCH, "Search", query=query, found=search.find(targets, query)))
 
+    async def front(request: Request) -> Answer:
+        return Answer(303, b"", {"location": ROOT})
+
     paths = [ROOT, f"{ROOT}/{{section}}", f"{ROOT}/{{section}}/{{name}}"]
     paths += [reference.ROOT, f"{reference.ROOT}/{{part}}", f"{reference.ROOT}/{{part}}/{{name}}"]
-    return [(SEARCH, "GET", look), *((path, "GET", show) for path in paths), *trial.routes()]
+    return [("/", "GET", front), (SEARCH, "GET", look), *((path, "GET", show) for path in paths), *trial.routes()]
 
 
 def _targets(shelf: Shelf) -> list[Target]:
