@@ -126,16 +126,16 @@ class Stage:
                 time.sleep(0.05)
         raise TimeoutError("the stage did not become ready")
 
-    async def tenant(self) -> Tenant:
+    async def tenant(self, slug: str = "") -> Tenant:
         """A new tenant."""
+        slug = slug or f"t-{secrets.token_hex(6)}"
         if self._desk is None:
             async with opened(self.settings, self.dsns, work=False, name="desk") as desk:
-                return await self._made(desk)
+                return await self._made(desk, slug)
         loop, desk = self._desk
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._made(desk), loop))
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._made(desk, slug), loop))
 
-    async def _made(self, desk: Process) -> Tenant:
-        slug = f"t-{secrets.token_hex(6)}"
+    async def _made(self, desk: Process, slug: str) -> Tenant:
         id = await tenants.make(desk.log.app, desk.vault, slug=slug, name=slug.title())
         await desk.vault.load(desk.log.app, id)
         async with desk.log.unit(id, EVERYTHING) as unit:

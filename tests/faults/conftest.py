@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.rig import Note, Rig, rigged
+from tests.faults.wire import Wire, wired
 
 FIGURES: list[str] = []
 
@@ -51,3 +52,10 @@ async def served(cluster: Rig) -> Rig:
         cluster.start("both", "both")
         await cluster.ready()
     return cluster
+
+
+@pytest.fixture(params=["nats", "rabbit"])
+def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
+    """A broker that may be hurt, and a party on it."""
+    with wired(request.param) as found:
+        yield found

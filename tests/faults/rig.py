@@ -49,6 +49,8 @@ class Rig:
     stage: Stage
     children: dict[str, Child] = field(default_factory=dict)
     others: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    #: what the children's settings name
+    brokers: tuple[str, ...] = ()
     crashes: list[Crash] = field(default_factory=list)
     #: children that ended without having been told to
     fallen: list[Crash] = field(default_factory=list)
@@ -82,6 +84,7 @@ class Rig:
             "CROSSTIE_EGRESS_ALLOW": "127.0.0.0/8",
             "CROSSTIE_LOG_LEVEL": level,
             "CROSSTIE_POOL_SIZE": "6",
+            "CROSSTIE_BROKERS": ",".join(self.brokers),
         }
         arguments: list[str] = [role]
         with socket.socket() as listener:
@@ -198,6 +201,7 @@ class Rig:
     async def clear(self) -> None:
         """End everything and forget its workers, which would have their shares until they were silent for long."""
         self.close()
+        self.brokers = ()
         self.crashes.clear()
         self.fallen.clear()
         await self.ask("UPDATE workers SET seen_at = '-infinity' RETURNING id")

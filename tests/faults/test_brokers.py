@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import nats
 import pytest
 
 from tests.faults.firm import hook
+from tests.faults.wire import Wire
 from tests.parts.command import Command
-from tests.parts.nats import PROGRAM, NatsServer, served
 from tests.receiver import Receiver
 from tests.stage import PATIENCE, Stage, Tenant, staged
 
@@ -21,38 +19,23 @@ pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture
-def server() -> Iterator[NatsServer]:
-    if PROGRAM is None:
-        pytest.skip("nats-server is not installed")
-    with served() as found:
+def hub(wire: Wire) -> Iterator[Stage]:
+    with staged(brokers=(wire.url,)) as found:
         yield found
 
 
-@pytest.fixture
-def hub(server: NatsServer) -> Iterator[Stage]:
-    with staged(brokers=(server.url,)) as found:
-        yield found
-
-
-async def stored(server: NatsServer, tenant: Tenant, count: int) -> list[dict[str, Any]]:
-    """What the stream holds of a tenant's clients, once it is so many."""
-    connection = await nats.connect(server.url)
+async def stored(wire: Wire, tenant: Tenant, count: int) -> list[dict[str, Any]]:
+    """What the broker holds of a tenant's clients, once it is so many."""
     end = asyncio.get_running_loop().time() + 2 * PATIENCE
-    try:
-        while True:
-            found: list[dict[str, Any]] = []
-            try:
-                consumer = await connection.jetstream().subscribe("crosstie.out.client.>", ordered_consumer=True)
-                while True:
-                    found.append(json.loads((await consumer.next_msg(0.5)).data))
-            except (nats.errors.TimeoutError, nats.js.errors.NotFoundError):
-                pass
-            found = [event for event in found if event["tenant_id"] == str(tenant.id)]
-            if len(found) >= count:
-                return found
-            assert asyncio.get_running_loop().time() < end, len(found)
-    finally:
-        await connection.close()
+    while True:
+        found = [
+            event
+            for event in await wire.kept()
+            if event["tenant_id"] == str(tenant.id) and event["event_type"] == "client.created"
+        ]
+        if len(found) >= count:
+            return found
+        assert asyncio.get_running_loop().time() < end, len(found)
 
 
 async def make(client: Any, names: range) -> None:
@@ -60,36 +43,38 @@ async def make(client: Any, names: range) -> None:
         assert (await client.post("/api/v1/clients", json={"name": f"Firm {number}"})).status_code == 201
 
 
-async def test_what_a_broker_missed_or_lost_reaches_it(hub: Stage, server: NatsServer, receiver: Receiver) -> None:
+async def test_what_a_broker_missed_or_lost_reaches_it(hub: Stage, wire: Wire, receiver: Receiver) -> None:
     began = datetime.now(UTC) - timedelta(minutes=1)
+    await wire.ready()
     tenant = await hub.tenant()
     async with tenant.client() as client:
         await hook(client, receiver.url, event_types=["client.created"])
         await make(client, range(10))
-        await stored(server, tenant, 10)
-        await asyncio.to_thread(server.stop)
+        await stored(wire, tenant, 10)
+        await asyncio.to_thread(wire.stop)
         await make(client, range(10, 20))
         end = asyncio.get_running_loop().time() + PATIENCE
         while len({got.envelope["event_id"] for got in receiver.got}) < 20:  # nobody else waits for the broker
             assert asyncio.get_running_loop().time() < end
             await asyncio.sleep(0.05)
-        await asyncio.to_thread(server.start)
-        kept = await stored(server, tenant, 20)
+        await asyncio.to_thread(wire.start)
+        kept = await stored(wire, tenant, 20)
         assert len({event["event_id"] for event in kept}) == len(kept) == 20
 
-        await asyncio.to_thread(server.stop)
-        server.wipe()
-        await asyncio.to_thread(server.start)
+        await asyncio.to_thread(wire.stop)
+        wire.wipe()
+        await asyncio.to_thread(wire.start)
+        await wire.ready()
         await make(client, range(20, 25))
-        assert len(await stored(server, tenant, 5)) == 5
-        environ = {"CROSSTIE_BROKERS": server.url, "CROSSTIE_EGRESS_ALLOW": "127.0.0.0/8"}
+        assert len(await stored(wire, tenant, 5)) == 5
+        environ = {"CROSSTIE_BROKERS": wire.url, "CROSSTIE_EGRESS_ALLOW": "127.0.0.0/8"}
         command = Command(hub.home, environ)
         words = ("events", "republish", "--since", began.isoformat(), "--tenant", tenant.slug, "-t", "client.created")
         (counted,) = (await asyncio.to_thread(command, *words, "--dry-run", "-o", "jsonl")).many
         assert counted["count"] == 25
         (made,) = (await asyncio.to_thread(command, *words, "-o", "jsonl")).many
         assert made["count"] == 25
-        again = await stored(server, tenant, 30)
+        again = await stored(wire, tenant, 30)
         assert {event["data"]["name"] for event in again} == {f"Firm {number}" for number in range(25)}
         dead = (await client.get("/api/v1/dead-letters")).json()["data"]
         assert not dead

@@ -87,7 +87,7 @@ class Routes:
         known = self._by_tenant.get(event.tenant_id, ())
         if event.type in ADDRESSED:
             return [route for route in known if str(route.id) == event.subject_id]
-        wanting = [route for route in known if route.open and route.wants(event.type)]
+        wanting = [r for r in known if r.open and r.wants(event.type) and (r.echo is None or r.echo != event.source)]
         if any(route.passes for route in wanting):
             data = json.loads(event.data.encode())
             wanting = [r for r in wanting if r.passes is None or r.passes(data)]
@@ -95,4 +95,6 @@ class Routes:
 
     def fits(self, event: Event, route: Route) -> bool:
         """Whether one route wants an event, as a replay asks."""
+        if route.echo is not None and route.echo == event.source:
+            return False
         return route.wants(event.type) and (route.passes is None or route.passes(json.loads(event.data.encode())))

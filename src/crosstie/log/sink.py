@@ -32,6 +32,8 @@ class Route:
     wants: Callable[[str], bool]
     #: a test of the event's data; None takes all
     passes: Callable[[Any], bool] | None = None
+    #: a source of events that are not sent back where they came from
+    echo: str | None = None
     ordered: bool = False
     #: new events make deliveries
     open: bool = True

@@ -23,6 +23,16 @@ class Terms(Protocol):
         """Seconds between attempts."""
         ...
 
+    @property
+    def broker_out(self) -> str:
+        """The template of what goes out."""
+        ...
+
+    @property
+    def broker_in(self) -> str:
+        """The template of what comes in."""
+        ...
+
 
 class Brokers:
     """Sends events to the brokers of the settings."""
@@ -48,6 +58,8 @@ class Brokers:
                 sink=self.kind,
                 wants=self._wants[broker.address.name],
                 ordered=True,
+                # where both ways have the same names, what goes back would be its sender's own event once more
+                echo=broker.address.source if self._terms.broker_out == self._terms.broker_in else None,
                 flowing=row["status"] == "active",
                 ready=broker.ready,
                 schedule=self._terms.retry_schedule,
