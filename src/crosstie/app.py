@@ -7,7 +7,7 @@ import gc
 import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -43,9 +43,11 @@ from crosstie.catalog import catalogue
 from crosstie.db import engine
 from crosstie.db.seat import Seat
 from crosstie.declare.catalogue import Catalogue
-from crosstie.deliver.broker.broker import Broker
+from crosstie.deliver.broker.address import Address
+from crosstie.deliver.broker.broker import Broker, Take
 from crosstie.deliver.broker.build import build
 from crosstie.deliver.broker.inbox import Inbox
+from crosstie.deliver.broker.line import Incoming
 from crosstie.deliver.broker.sink import Brokers
 from crosstie.deliver.webhook import Webhooks
 from crosstie.deliver.wire import Wire
@@ -66,7 +68,7 @@ from crosstie.log.registry import Registry
 from crosstie.log.replay import Replays
 from crosstie.log.retention import Keeper
 from crosstie.log.route import Routes
-from crosstie.log.sink import Result, Sink
+from crosstie.log.sink import Sink
 from crosstie.log.timed import Timed
 from crosstie.log.unit import Log
 from crosstie.log.worker import Worker
@@ -75,7 +77,7 @@ from crosstie.modules.compliance import erase
 from crosstie.modules.compliance.archive import Archives
 from crosstie.modules.compliance.request import ERASURE, EXPORT
 from crosstie.settings import Settings
-from crosstie.watch.metrics import Metrics
+from crosstie.watch.metrics import Metrics, observers
 from crosstie.watch.presence import Presence, State
 from crosstie.watch.pulse import Pulses
 from crosstie.watch.watcher import Watcher
@@ -152,20 +154,21 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         made.stir = chores.wake
         service = AuthService(settings.auth_issuer, settings.auth_audience)
         routes.add(Reactions(made, (*declared.reactions, *service.reactions), settings.retry_schedule))
-        metrics = Metrics(made, ingest, dispatcher)
+        states = partial(lines, brokers if worker else ())
+        metrics = Metrics(made, ingest, dispatcher, name, routes.get, states)
         pulses = Pulses(worker_pool, routes.get)
         if worker:
             worker.observe = observers(metrics.attempted, pulses.attempted)
         trusted = Foreign(made, KeySets(fetcher.get))
         process = Process(made, vault, trusted, routes, dispatcher, ingest, worker, metrics, [])
-        presence = Presence(worker_pool, name, lambda: lines(brokers if worker else ()), bytes)
+        presence = Presence(worker_pool, name, states, metrics.encoded)
         process.tasks += [herald.run, vault.masters.live, presence.run]
         if worker:
             intake = Intake(declared, Registry(app))
             actors = {broker.address.source: broker.address.actor for broker in brokers}
             park = Park(worker_pool, intake, ingest, epoch, settings.retry_schedule, actors)
             inbox = Inbox(app, intake, ingest, park, settings.public_url)
-            process.tasks += [park.run, *(partial(broker.run, inbox.take) for broker in brokers)]
+            process.tasks += [park.run, *(partial(broker.run, counted(inbox.take, metrics)) for broker in brokers)]
             process.tasks += [
                 dispatcher.run,
                 worker.run,
@@ -191,14 +194,14 @@ def lines(brokers: Iterable[Broker]) -> Iterator[State]:
         yield State("broker", broker.address.name, broker.since, broker.fault, slugs)
 
 
-def observers(*told: Callable[[Result], None]) -> Callable[[Result], None]:
-    """One ear for several."""
+def counted(take: Take, metrics: Metrics) -> Take:
+    """What takes messages of a broker, with a count of them."""
 
-    def observe(result: Result) -> None:
-        for tell in told:
-            tell(result)
+    async def counting(address: Address, messages: Sequence[Incoming]) -> None:
+        metrics.came(address.name, len(messages))
+        await take(address, messages)
 
-    return observe
+    return counting
 
 
 async def _pool(stack: AsyncExitStack, dsn: str, settings: Settings, name: str) -> asyncpg.Pool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Container, Sequence
-from pathlib import Path
 
 import asyncpg
 import sqlalchemy as sa
@@ -20,20 +19,11 @@ from sqlalchemy.pool import NullPool
 
 from crosstie.db import policies
 from crosstie.db.policies import Policy, Roles
-from crosstie.errors import ConfigurationError
+from crosstie.db.revision import folder
 
 LOCK = 7_225_318_421
 LOCK_TIMEOUT, TRIES = "3s", 40
 logger = structlog.get_logger()
-
-
-def folder() -> Path:
-    """Where the migrations lie: in the package, or beside it in a checkout."""
-    here = Path(__file__).resolve().parents[1]
-    for found in (here / "migrations", here.parents[1] / "migrations"):
-        if (found / "env.py").is_file():
-            return found
-    raise ConfigurationError("The migrations are missing: reinstall Crosstie.")
 
 
 def config(connection: sa.Connection | None = None) -> Config:

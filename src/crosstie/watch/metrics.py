@@ -1,110 +1,161 @@
-"""Metrics in OpenMetrics form, and readiness: whether this process can commit."""
+"""Metrics in OpenMetrics form: what any process is asked, it answers for the whole installation.
+
+Each process counts for itself (tally.py) and hands its figures to the others with its beat (presence.py); what is in
+the database is read there. Where the database is away only the figures of the asked process are shown, as old ones
+would look like new ones.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Iterable
+from uuid import UUID
 
 import asyncpg
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector
 
 from crosstie.log.dispatch import Dispatcher
 from crosstie.log.ingest import Ingest
-from crosstie.log.sink import Result
+from crosstie.log.sink import Result, Route
 from crosstie.log.unit import Log
+from crosstie.watch import family, measure, presence, tally
+from crosstie.watch.presence import State
+from crosstie.watch.ready import ready
+from crosstie.watch.tally import Figures, Tally
 
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-DEPTH = (
-    "SELECT d.*, pg_snapshot_xmax(s)::text::bigint - pg_snapshot_xmin(s)::text::bigint AS behind"
-    " FROM queue_depth() AS d, pg_current_snapshot() AS s"
-)
-#: column of the above → gauge and meaning
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+#: column of the queues' depth → metric
 DEPTHS = {
-    "waiting": ("crosstie_deliveries_waiting", "Deliveries that wait for an attempt."),
-    "leased": ("crosstie_deliveries_leased", "Deliveries that a worker holds."),
-    "oldest": ("crosstie_oldest_due_seconds", "How long the oldest due delivery has waited."),
-    "undispatched": ("crosstie_events_undispatched", "Events that wait for the dispatcher."),
-    "behind": ("crosstie_log_horizon_transactions", "Transactions that readers of the log wait for."),
+    "waiting": family.WAITING,
+    "leased": family.LEASED,
+    "oldest": family.OLDEST,
+    "undispatched": family.UNDISPATCHED,
+    "behind": family.BEHIND,
 }
+_process = ProcessCollector(registry=None)
 
 
-class Metrics(Collector):
-    """The figures of one process."""
+class Metrics:
+    """The figures of one process, and the way to those of all."""
 
-    def __init__(self, log: Log, ingest: Ingest, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        log: Log,
+        ingest: Ingest,
+        dispatcher: Dispatcher,
+        name: str,
+        route: Callable[[UUID], Route | None],
+        states: Callable[[], Iterable[State]],
+    ) -> None:
         self._log = log
         self._ingest = ingest
         self._dispatcher = dispatcher
-        self._depths: dict[str, float] = {}
-        self.registry = CollectorRegistry()
-        self._requests = Histogram(
-            "crosstie_http_request_seconds",
-            "Time of requests by route.",
-            ("method", "route", "status"),
-            registry=self.registry,
-            buckets=BUCKETS,
-        )
-        self._known: dict[tuple[str, str, int], Histogram] = {}
-        self._attempts = Histogram(
-            "crosstie_attempt_seconds",
-            "Time of attempts by kind of sink and outcome: delivered, or why not.",
-            ("sink", "outcome"),
-            registry=self.registry,
-            buckets=BUCKETS,
-        )
-        self._errors = Counter("crosstie_scrape_errors", "Scrapes without the database.", registry=self.registry)
-        ProcessCollector(registry=self.registry)
-        self.registry.register(self)
+        self._route = route
+        self._states = states
+        self.process = f"{name}@{socket.gethostname()}:{os.getpid()}"
+        self.tally = Tally()
+
+    # counting
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """One answered request."""
-        key = (method, route, status)
-        child = self._known.get(key)
-        if child is None:
-            child = self._known[key] = self._requests.labels(method, route, str(status))
-        child.observe(seconds)
+        method = method if method in METHODS else "other"  # anybody may think of methods
+        self.tally.observe(family.REQUESTS, (method, route, str(status)), seconds)
 
     def attempted(self, result: Result) -> None:
         """One recorded attempt."""
-        outcome = "delivered" if result.outcome.ok else result.outcome.error_code or "failed"
-        self._attempts.labels(result.lease.sink, outcome).observe(result.outcome.duration_ms / 1000)
+        outcome, sink = result.outcome, result.lease.sink
+        route = self._route(result.lease.endpoint_id)
+        integration = (route.name if route else "") or sink
+        word = "delivered" if outcome.ok else cause(outcome.error_code, outcome.response_status)
+        self.tally.observe(family.ATTEMPTS, (sink, integration, word), outcome.duration_ms / 1000)
+        if result.wait is None:
+            self.tally.add(family.ENDED, (sink, integration, result.status))
 
-    def collect(self) -> Iterator[Metric]:
-        """What other parts of the process count, and what the database said last."""
-        appended = self._log.appended + self._ingest.appended
-        yield CounterMetricFamily("crosstie_events_appended", "Events committed by this process.", appended)
-        dispatched = self._dispatcher.dispatched
-        yield CounterMetricFamily("crosstie_events_dispatched", "Events taken from the outbox.", dispatched)
-        for name, (metric, words) in DEPTHS.items():
-            if name in self._depths:
-                yield GaugeMetricFamily(metric, words, self._depths[name])
-        for role, pool in (("app", self._log.app), ("worker", self._log.worker)):
-            words = f"Database connections of the {role} role: open, and idle among them."
-            connections = GaugeMetricFamily(f"crosstie_db_pool_{role}", words, labels=("state",))
-            connections.add_metric(("open",), pool.get_size())
-            connections.add_metric(("idle",), pool.get_idle_size())
-            yield connections
+    def called(self, service: str, outcome: str, seconds: float) -> None:
+        """One call to a service; `outcome` is ok, or a word for why not."""
+        self.tally.observe(family.CALLS, (service, outcome), seconds)
+
+    def came(self, broker: str, messages: int) -> None:
+        """Messages came in from a broker."""
+        self.tally.add(family.CAME, (broker,), messages)
+
+    # showing
+
+    def figures(self) -> Figures:
+        """What this process has counted, and how it is."""
+        found = self.tally.figures()
+        ways = (("change", self._log.appended), ("ingest", self._ingest.appended))
+        found[family.APPENDED.name] = [((way,), [float(count)]) for way, count in ways]
+        found[family.DISPATCHED.name] = [((), [float(self._dispatcher.dispatched)])]
+        found[family.CONNECTIONS.name] = [
+            ((role, state), [float(count)])
+            for role, pool in (("app", self._log.app), ("worker", self._log.worker))
+            for state, count in (
+                ("open", pool.get_size()),
+                ("idle", pool.get_idle_size()),
+                ("most", pool.get_max_size()),
+            )
+        ]
+        found[family.LINES.name] = [((s.kind, s.name), [float(s.fault is None)]) for s in self._states()]
+        for metric in _process.collect():
+            found[metric.name] = [((), [metric.samples[0].value])]
+        return found
+
+    def encoded(self) -> bytes:
+        """The same, as the other processes get it."""
+        return tally.encode(self.figures())
 
     async def scrape(self) -> bytes:
-        """All figures in OpenMetrics text."""
+        """The figures of all processes in OpenMetrics text."""
+        own: dict[str, Figures] = {}
+        shared: Figures = {}
         try:
-            (row,) = await self._log.worker.fetch(DEPTH)
-            self._depths = {name: float(row[name]) for name in DEPTHS}
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            self._depths = {}  # an old figure would look like a new one
-            self._errors.inc()
-        return bytes(generate_latest(self.registry))  # type: ignore[no-untyped-call]  # untyped in the library
+            async with asyncio.timeout(5):
+                own, shared = await self._others(), await self._shared()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            own, shared = {}, {}
+            self.tally.add(family.ERRORS)
+        own[self.process] = self.figures()
+        drawing = tally.Drawing(own, shared)
+        return await asyncio.to_thread(_text, drawing)
 
     async def ready(self) -> str | None:
         """None where this process can commit, else why not."""
-        try:
-            async with self._log.app.acquire(timeout=2) as connection:
-                if await connection.fetchval("SELECT pg_is_in_recovery()", timeout=2):
-                    return "the database is a standby or still recovering"
-                await connection.execute("BEGIN; SELECT pg_current_xact_id(); COMMIT", timeout=2)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            return f"the database cannot be reached ({type(error).__name__})"
-        return None
+        return await ready(self._log.app)
+
+    async def _others(self) -> dict[str, Figures]:
+        rows = await presence.alive(self._log.worker)
+        found = {f"{row['name']}@{row['host']}:{row['pid']}": row["figures"] for row in rows}
+        return {name: tally.decode(figures) for name, figures in found.items() if name != self.process}
+
+    async def _shared(self) -> Figures:
+        depth = await measure.depth(self._log.worker)
+        found: Figures = {each.name: [((), [float(depth[column])])] for column, each in DEPTHS.items()}
+        for row in await self._log.worker.fetch("SELECT * FROM watch_figures()"):
+            found.setdefault(row["family"], []).append((tuple(row["labels"]), [float(row["value"])]))
+        return found
+
+
+def cause(code: str | None, status: int | None) -> str:
+    """Why an attempt failed, as one of few words: a receiver may think of any status."""
+    if status is not None:
+        return f"http_{status // 100}xx"
+    return code or "failed"
+
+
+def _text(drawing: tally.Drawing) -> bytes:
+    return bytes(generate_latest(drawing))  # type: ignore[no-untyped-call]  # untyped in the library
+
+
+def observers(*told: Callable[[Result], None]) -> Callable[[Result], None]:
+    """One ear for several."""
+
+    def observe(result: Result) -> None:
+        for tell in told:
+            tell(result)
+
+    return observe
