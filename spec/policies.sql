@@ -1773,11 +1773,46 @@ BEGIN
   RETURN gone;
 END $$;
 
--- How many integrations are how, and the alerts that fire, over all tenants.
+-- Which migration the tables are at.
 
 REVOKE ALL ON FUNCTION pulses_forget(timestamptz, int) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION pulses_forget(timestamptz, int) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION schema_revision() RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+  SELECT version_num::text FROM alembic_version
+$$;
+
+-- Figures of the installation by metric and labels.
+
+REVOKE ALL ON FUNCTION schema_revision() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION schema_revision() TO crosstie_app;
+
+GRANT EXECUTE ON FUNCTION schema_revision() TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION watch_figures() RETURNS TABLE (family text, labels text[], value float8)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT 'crosstie_integrations', ARRAY[i.kind, i.status], count(*)::float8 FROM integrations i
+    GROUP BY i.kind, i.status;
+  RETURN QUERY SELECT 'crosstie_alerts_firing', ARRAY[a.kind, a.severity], count(*)::float8 FROM alerts a
+    WHERE a.status = 'firing' GROUP BY a.kind, a.severity;
+  RETURN QUERY SELECT 'crosstie_dead_letters', ARRAY[l.status], count(*)::float8 FROM dead_letters l GROUP BY l.status;
+  RETURN QUERY SELECT 'crosstie_processes', ARRAY[]::text[], count(*)::float8 FROM processes p
+    WHERE p.seen_at > clock_timestamp() - interval '15 seconds';
+END $$;
+
+-- How many integrations are how, and the alerts that fire, over all tenants.
+
+REVOKE ALL ON FUNCTION watch_figures() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION watch_figures() TO crosstie_worker;
 
 CREATE OR REPLACE FUNCTION watch_summary() RETURNS TABLE (what text, kind text, status text, tenant text, name text,
   reason text, since timestamptz, number bigint)

@@ -15,6 +15,7 @@ from crosstie.kit import json, resolver
 from crosstie.log import delivery, operation, replay, retention, timed, worker
 from crosstie.modules.field import offer, photo
 from crosstie.settings.values import Settings, about
+from crosstie.watch import family, measure, presence, pulse, watcher
 
 HEAD = "<!-- This page follows from the code; `make spec` writes it. -->\n"
 
@@ -26,6 +27,7 @@ def pages(catalogue: Catalogue) -> dict[str, str]:
         "limits.md": limits(),
         "events.md": event_types(catalogue),
         "nouns.md": nouns(catalogue),
+        "metrics.md": metrics(),
     }
 
 
@@ -94,6 +96,9 @@ def limits() -> str:
         ("Attempts under way in one process", f"{worker.ABREAST}", "the rest waits"),
         ("A silent worker's leases are freed after", f"{worker.SILENCE:.0f} s", "another attempt"),
         ("Replayed deliveries waiting per endpoint", f"{replay.BACKLOG}", "the replay waits"),
+        ("The health of an integration follows its calls within", f"{pulse.EVERY + watcher.EVERY:.0f} s", "as before"),
+        ("The window of an integration's figures", f"{measure.WINDOW // 60} min", "forgotten"),
+        ("A process that is silent counts as gone after", f"{presence.SILENCE:.0f} s", "its figures are not shown"),
         ("Tries of a step of an operation", f"{operation.TRIES}", "`failed`"),
         ("Span of a partition of the log", f"{retention.SPAN.days} days", "dropped whole"),
     ]
@@ -143,6 +148,26 @@ def nouns(catalogue: Catalogue) -> str:
     parts = [f"{HEAD}# Nouns\n\nWhat Crosstie keeps. Scopes are `<noun>:read` and `<noun>:write`.\n"]
     parts += [_noun(resource) for resource in sorted(catalogue.resources.values(), key=lambda each: each.name)]
     return "\n".join(parts)
+
+
+def metrics() -> str:
+    """Every metric."""
+    rows = [
+        (f"`{each.name}`", each.kind, ", ".join(f"`{label}`" for label in _labels(each)), each.doc)
+        for each in family.FAMILIES
+    ]
+    return (
+        f"{HEAD}# Metrics\n\n`GET /metrics` answers in OpenMetrics text, without a credential: keep it to your own network."
+        " Any process answers for all of the installation, so scrape one address; figures of other processes are at"
+        f" most {presence.BEAT:.0f} s old. `process` is a process's name, machine and number; what has no such label"
+        " is the installation's. A counter bears the suffix `_total`; a histogram `_bucket`, `_count` and `_sum`."
+        " [How to watch an installation](../how-to/monitor.md).\n\n"
+        + _table(("metric", "kind", "labels", "meaning"), rows)
+    )
+
+
+def _labels(each: family.Family) -> tuple[str, ...]:
+    return each.labels if each.shared else ("process", *each.labels)
 
 
 def _noun(resource: Resource) -> str:
