@@ -157,7 +157,8 @@ def metrics() -> str:
         for each in family.FAMILIES
     ]
     return (
-        f"{HEAD}# Metrics\n\n`GET /metrics` answers in OpenMetrics text, without a credential: keep it to your own network."
+        f"{HEAD}# Metrics\n\n`GET /metrics` answers in OpenMetrics text, without a credential: keep it to your own"
+        " network."
         " Any process answers for all of the installation, so scrape one address; figures of other processes are at"
         f" most {presence.BEAT:.0f} s old. `process` is a process's name, machine and number; what has no such label"
         " is the installation's. A counter bears the suffix `_total`; a histogram `_bucket`, `_count` and `_sum`."
