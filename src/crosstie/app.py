@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import ssl
@@ -11,8 +12,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterat
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import structlog
@@ -82,7 +84,12 @@ from crosstie.watch.presence import Presence, State
 from crosstie.watch.pulse import Pulses
 from crosstie.watch.watcher import Watcher
 
+if TYPE_CHECKING:
+    from crosstie.watch.trace import Tracing
+
 logger = structlog.get_logger()
+#: by which the environment asks for spans, as OpenTelemetry has it
+COLLECTORS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 #: the SQL of the owner's functions
 OWNING = (log, access, oauth, field, watch)
 FUNCTIONS = tuple(Path(package.__file__ or "").with_name("functions.sql") for package in OWNING)
@@ -114,6 +121,7 @@ class Process:
     worker: Worker | None
     metrics: Metrics
     tasks: list[Callable[[], Coroutine[Any, Any, None]]]
+    tracing: Tracing | None = None
 
 
 @asynccontextmanager
@@ -156,13 +164,10 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         routes.add(Reactions(made, (*declared.reactions, *service.reactions), settings.retry_schedule))
         states = partial(lines, brokers if worker else ())
         metrics = Metrics(made, ingest, dispatcher, name, routes.get, states)
-        pulses = Pulses(worker_pool, routes.get)
-        if worker:
-            worker.observe = observers(metrics.attempted, pulses.attempted)
         trusted = Foreign(made, KeySets(fetcher.get))
         process = Process(made, vault, trusted, routes, dispatcher, ingest, worker, metrics, [])
-        presence = Presence(worker_pool, name, states, metrics.encoded)
-        process.tasks += [herald.run, vault.masters.live, presence.run]
+        process.tasks += [herald.run, vault.masters.live, Presence(worker_pool, name, states, metrics.encoded).run]
+        await _watched(stack, process, settings)
         if worker:
             intake = Intake(declared, Registry(app))
             actors = {broker.address.source: broker.address.actor for broker in brokers}
@@ -179,11 +184,23 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
                 Broom(made, store).run,
                 Sealer(worker_pool, vault.witness, anchors(settings, vault)).run,
                 Rotation(made, vault).run,
-                Watcher(made, settings.operator_tenant).run,
-                pulses.run,
             ]
         yield process
-        await pulses.flush()
+
+
+async def _watched(stack: AsyncExitStack, process: Process, settings: Settings) -> None:
+    """What looks at a process at work: pulses, health and alerts, and spans where they are asked for."""
+    metrics, routes = process.metrics, process.routes
+    if process.worker:
+        pulses = Pulses(process.log.worker, routes.get)
+        process.worker.observe = observers(metrics.attempted, pulses.attempted)
+        process.tasks += [pulses.run, Watcher(process.log, settings.operator_tenant).run]
+        stack.push_async_callback(pulses.flush)
+    if any(os.environ.get(name) for name in COLLECTORS) and os.environ.get("OTEL_SDK_DISABLED", "").lower() != "true":
+        # loaded only where it is asked for
+        process.tracing = import_module("crosstie.watch.trace").Tracing(metrics.process, os.environ)
+        process.tracing.attach(process.log, process.ingest, process.dispatcher, routes)
+        stack.push_async_callback(process.tracing.close)
 
 
 def lines(brokers: Iterable[Broker]) -> Iterator[State]:
@@ -263,7 +280,7 @@ async def serve(
             web = server.build(process.log, process.ingest, tokens, process.metrics, settings, uploads, flows)
             usage = Usage(process.log.worker, tokens.used)
             tasks.append(group.create_task(usage.run()))
-            await _listen(web, settings, listener, stop)
+            await _listen(process.tracing.edge(web) if process.tracing else web, settings, listener, stop)
             await usage.flush()
         else:
             await (stop or _signalled()).wait()

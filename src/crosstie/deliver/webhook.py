@@ -133,8 +133,8 @@ class Webhooks:
             signers.append(target.old_signer)
         headers = {"content-type": media, "user-agent": "Crosstie-Webhooks/1", **target.headers}
         headers |= webhook.headers(signers, lease.event.event_id, body)
-        if lease.event.trace:
-            headers["traceparent"] = lease.event.trace
+        if lease.place:
+            headers["traceparent"] = lease.place
         response = await self._sender.send(Request(target.url, headers, body, target.timeout))
         return _outcome(response, headers, target)
 

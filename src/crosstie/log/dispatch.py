@@ -7,8 +7,9 @@ sweep of our own outbox, never of another system's tables).
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from crosstie.db import session
 from crosstie.log import event as events
 from crosstie.log import queue
 from crosstie.log.append import QUERIES
+from crosstie.log.event import Event
 from crosstie.log.route import Routes
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class Dispatcher:
         self._tenants: set[UUID] = set()
         self._awake = asyncio.Event()
         self.dispatched = 0
+        #: told of dispatched events, and when that began (perf_counter)
+        self.observe: Callable[[Sequence[Event], float], None] = lambda events, began: None
 
     def wake(self, tenants: Iterable[UUID]) -> None:
         """There is news for these tenants; what nobody hears of is left to the sweep, which takes much at once."""
@@ -89,7 +93,7 @@ class Dispatcher:
 
     async def batch(self, tenants: set[UUID]) -> set[UUID]:
         """Dispatch one batch, of each tenant its share; answers the tenants that may have more."""
-        worker = self._worker
+        worker, began = self._worker, time.perf_counter()
         share = max(1, BATCH // len(tenants))
         async with session.of_tenants(self._pool, tenants, session.BY_KEY) as connection:
             rows = await connection.fetch(QUERIES["pending"].text, list(tenants), share)
@@ -107,6 +111,7 @@ class Dispatcher:
             passed = [(e.tenant_id, r.id, e.lane) for e in found if e.lane for r in self._routes.ordered(e.tenant_id)]
             await queue.write(connection, queued, worker.id if worker else None, passed)
         self.dispatched += len(rows)
+        self.observe(found, began)
         if worker:
             worker.take([q.lease() for q in queued if q.leased])
             if any(not q.leased for q in queued):

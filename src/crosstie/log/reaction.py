@@ -80,7 +80,7 @@ class Reactions:
                 actor,
                 correlation_id=event.correlation_id,
                 causation_id=event.event_id,
-                trace=event.trace,
+                trace=lease.place,
             ) as unit:
                 if await _due(unit, reaction, event):
                     await reaction.run(unit, event, json.loads(event.data.encode()))

@@ -77,6 +77,13 @@ class Lease:
     lane: str | None = None
     #: which republication to a broker it is; 0 for the first sending
     round: int = 0
+    #: the attempt's own place in the event's trace, where attempts are traced
+    trace: str | None = None
+
+    @property
+    def place(self) -> str | None:
+        """The `traceparent` that goes along."""
+        return self.trace or self.event.trace
 
 
 @dataclass(slots=True)

@@ -83,6 +83,8 @@ class Log:
     poke: Callable[[], None] = lambda: None
     #: called after a commit that made background work
     stir: Callable[[], None] = lambda: None
+    #: called after every commit
+    observe: Callable[[Unit], None] = lambda unit: None
 
     @asynccontextmanager
     async def unit(self, tenant_id: UUID, actor: Actor = SYSTEM, **context: Any) -> AsyncIterator[Unit]:
@@ -256,6 +258,7 @@ class Unit:
 
     def committed(self) -> None:
         """What follows the commit: nothing that must happen, only wake-ups."""
+        self.log.observe(self)
         for follow in self.after:
             follow()
         if self.appended:

@@ -7,10 +7,9 @@ themselves are in the log.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -57,8 +56,10 @@ pulses = sa.Table(
 WRITE = """
 INSERT INTO pulses (tenant_id, id, integration_id, kind, name, ok, failed, slow, streak, ok_at, failed_at, error,
     spread)
-  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[],
-    $9::int[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::jsonb[])
+  SELECT t, i, g, k, n, o, f, s, r, to_timestamp(good), to_timestamp(bad), e, d
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[],
+      $9::int[], $10::float8[], $11::float8[], $12::text[], $13::jsonb[])
+      AS p (t, i, g, k, n, o, f, s, r, good, bad, e, d)
 """
 
 
@@ -72,19 +73,22 @@ class Pulse:
     failed: int = 0
     slow: int = 0
     streak: int = 0
-    ok_at: datetime | None = None
-    failed_at: datetime | None = None
+    #: when a call last went well, and failed: seconds since the epoch
+    ok_at: float | None = None
+    failed_at: float | None = None
     error: str | None = None
-    spread: Counter[int] = field(default_factory=Counter)
+    spread: dict[int, int] = field(default_factory=dict)
 
-    def note(self, at: datetime, milliseconds: float, error: str | None) -> None:
-        """One more call that ended at `at`, well where there is no `error`."""
+    def note(self, milliseconds: float, error: str | None) -> None:
+        """One more call that is over, well where there is no `error`."""
+        at = time.time()
         if error is None:
             self.ok, self.streak, self.ok_at = self.ok + 1, 0, at
         else:
             self.failed, self.streak, self.failed_at, self.error = self.failed + 1, self.streak + 1, at, error
         self.slow += milliseconds >= SLOW or error == "timeout"
-        self.spread[sketch.bucket(milliseconds)] += 1
+        bucket = sketch.bucket(milliseconds)
+        self.spread[bucket] = self.spread.get(bucket, 0) + 1
 
     def follow(self, later: Pulse) -> None:
         """Add what came after it."""
@@ -92,7 +96,8 @@ class Pulse:
         self.ok, self.failed, self.slow = self.ok + later.ok, self.failed + later.failed, self.slow + later.slow
         self.ok_at, self.failed_at = later.ok_at or self.ok_at, later.failed_at or self.failed_at
         self.error = later.error or self.error
-        self.spread.update(later.spread)
+        for bucket, count in later.spread.items():
+            self.spread[bucket] = self.spread.get(bucket, 0) + count
 
 
 Key = tuple[UUID, UUID]
@@ -113,20 +118,17 @@ class Pulses:
         kind = KINDS.get(lease.sink)
         if kind is None:
             return
-        route = self._route(lease.endpoint_id)
         error = None if outcome.ok else outcome.error_code or "failed"
-        ended = outcome.started_at + timedelta(milliseconds=outcome.duration_ms)
+        route = self._route(lease.endpoint_id)
         name = route.name if route else ""
-        self.call(lease.tenant_id, lease.endpoint_id, kind, name, ended, outcome.duration_ms, error)
+        self.call(lease.tenant_id, lease.endpoint_id, kind, name, outcome.duration_ms, error)
 
-    def call(
-        self, tenant_id: UUID, id: UUID, kind: str, name: str, at: datetime, milliseconds: float, error: str | None
-    ) -> None:
-        """A call of a tenant to an integration, over at `at`."""
+    def call(self, tenant_id: UUID, id: UUID, kind: str, name: str, milliseconds: float, error: str | None) -> None:
+        """A call of a tenant to an integration that is over."""
         pulse = self._open.get((tenant_id, id))
         if pulse is None:
             pulse = self._open[(tenant_id, id)] = Pulse(kind, name)
-        pulse.note(at, milliseconds, error)
+        pulse.note(milliseconds, error)
 
     async def run(self) -> None:
         """Write until cancelled."""

@@ -6,12 +6,14 @@ Sketches of different processes and times are added up; a mean could not be, and
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from math import ceil, log
 
 GROWTH = 1.08
 _LOG = log(GROWTH)
 
 
+@lru_cache(8192)
 def bucket(milliseconds: float) -> int:
     """The bucket of a duration; everything below a millisecond is in the first."""
     return 0 if milliseconds < 1 else 1 + int(log(milliseconds) / _LOG)

@@ -16,6 +16,8 @@ from crosstie.log.event import Event
 from tests.integration.broker.peer import Peer
 from tests.stage import PATIENCE
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 
 def event(number: int = 0, size: int = 0) -> Event:
     id = uuid4()
@@ -60,12 +62,13 @@ class Suite:
 
     async def test_what_is_confirmed_is_there(self, made: Line, peer: Peer) -> None:
         sent = event(7)
-        await made.publish(Outgoing(sent))
+        await made.publish(Outgoing(sent, trace=TRACE))
         heard = await peer.hear()
         assert (heard.topic, heard.body) == ("job.created", sent.envelope())
         assert heard.headers["Crosstie-Event-Id"] == sent.event_id
         assert heard.headers["Crosstie-Tenant-Id"] == str(sent.tenant_id)
         assert heard.headers["Crosstie-Origin"] == "https://hub.test"
+        assert heard.headers["traceparent"] == TRACE
 
     async def test_many_under_way_arrive_once_each(self, made: Line, peer: Peer) -> None:
         sent = [event(number) for number in range(200)]

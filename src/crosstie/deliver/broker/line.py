@@ -47,10 +47,11 @@ def prefix(template: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An event on its way out. `round` counts its republications."""
+    """An event on its way out. `round` counts its republications, `trace` is its `traceparent`."""
 
     event: Event
     round: int = 0
+    trace: str | None = None
 
     @property
     def deduplication(self) -> str:
@@ -66,7 +67,7 @@ class Outgoing:
             "Crosstie-Tenant-Id": str(self.event.tenant_id),
             ORIGIN: origin,
         }
-        return found | {"traceparent": self.event.trace} if self.event.trace else found
+        return found | {"traceparent": self.trace} if self.trace else found
 
 
 class Incoming(Protocol):

@@ -78,7 +78,7 @@ class Brokers:
         broker: Broker = route.target
         code = message = None
         try:
-            await broker.send(Outgoing(lease.event, lease.round))
+            await broker.send(Outgoing(lease.event, lease.round, lease.place))
         except Away as error:
             code, message = BROKER, str(error)
         except Refused as error:

@@ -1,0 +1,173 @@
+"""Traces, judged by a collector of our own that speaks OTLP: from the request through the event into each attempt."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from unittest import mock
+
+import pytest
+from aiohttp import web
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.integration.watch.test_alerts import until
+from tests.receiver import Receiver
+from tests.stage import Stage, staged
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+class Collector:
+    """Keeps the spans that it is sent."""
+
+    def __init__(self) -> None:
+        self.spans: list[Any] = []
+        self.services: set[str] = set()
+        self.url = ""
+
+    def take(self, body: bytes) -> None:
+        """One export."""
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            self.services |= {a.value.string_value for a in resource.resource.attributes if a.key == "service.name"}
+            for scope in resource.scope_spans:
+                self.spans.extend(scope.spans)
+
+    def of(self, trace: str) -> dict[str, list[Any]]:
+        """The spans of a trace by name."""
+        found: dict[str, list[Any]] = {}
+        for span in list(self.spans):
+            if span.trace_id.hex() == trace:
+                found.setdefault(span.name, []).append(span)
+        return found
+
+
+@contextmanager
+def collecting() -> Iterator[Collector]:
+    """A collector on a free port."""
+    collector = Collector()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            collector.take(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *words: object) -> None:
+            """Nobody reads it."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    collector.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield collector
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    """A collector for the whole file."""
+    with collecting() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def traced(collector: Collector) -> Iterator[Stage]:
+    """An installation whose environment names the collector."""
+    wanted = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    with mock.patch.dict(os.environ, wanted), staged() as found:
+        yield found
+
+
+def attributes(span: Any) -> dict[str, Any]:
+    return {a.key: a.value.string_value or a.value.int_value for a in span.attributes}
+
+
+async def test_a_trace_leads_from_the_request_into_each_attempt(
+    traced: Stage, collector: Collector, receiver: Receiver
+) -> None:
+    answers = [503, 204]
+    receiver.answer = lambda received: web.Response(status=answers.pop(0) if answers else 204)
+    tenant = await traced.tenant()
+    async with tenant.client() as client:
+        body = {"url": receiver.url, "event_types": ["client.*"], "retry_schedule": [1]}
+        await client.post("/api/v1/webhook-endpoints", json=body)
+        headers = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
+        answer = await client.post("/api/v1/clients", json={"name": "Traced"}, headers=headers)
+        assert answer.status_code == 201
+        await receiver.wait(2, "client.created")
+
+    async def whole() -> dict[str, list[Any]] | None:
+        found = collector.of(TRACE)
+        return found if len(found.get("webhook", ())) == 2 else None
+
+    found = await until(whole, "both attempts are told")
+    assert set(found) == {"POST /api/v1/clients", "commit", "dispatch", "webhook"}
+    (request,) = found["POST /api/v1/clients"]
+    assert request.parent_span_id.hex() == SPAN
+    assert attributes(request)["http.response.status_code"] == 201
+    for name in ("commit", "dispatch", "webhook"):
+        assert {span.parent_span_id for span in found[name]} == {request.span_id}, name
+    assert "client.created" in str(found["commit"][0])
+    first, second = sorted(found["webhook"], key=lambda span: int(span.start_time_unix_nano))
+    assert [attributes(span)["crosstie.attempt"] for span in (first, second)] == [1, 2]
+    assert (first.status.code, second.status.code) == (2, 0)
+    # what the receiver is told is the attempt's own place, and the same trace
+    places = [received.headers["traceparent"] for received in receiver.got]
+    assert places == [f"00-{TRACE}-{span.span_id.hex()}-01" for span in (first, second)]
+    assert collector.services == {"crosstie"}
+
+
+async def test_events_that_come_in_begin_a_trace_where_none_is_sent(
+    traced: Stage, collector: Collector, receiver: Receiver
+) -> None:
+    tenant = await traced.tenant()
+    async with tenant.client() as client:
+        await client.post("/api/v1/webhook-endpoints", json={"url": receiver.url, "event_types": ["*"]})
+        data = {"event_id": "e1", "event_type": "iot.alert.triggered"}
+        example = (await client.get("/api/v1/event-types?limit=500")).json()["data"]
+        sample = next(each["example"] for each in example if each["name"] == data["event_type"])
+        answer = await client.post("/api/v1/events", json={**data, "data": sample["data"]})
+        assert answer.status_code == 202, answer.text
+        (received,) = await receiver.wait(1, data["event_type"])
+    trace = received.headers["traceparent"].split("-")[1]
+
+    async def whole() -> dict[str, list[Any]] | None:
+        found = collector.of(trace)
+        return found if {"POST /api/v1/events", "commit", "webhook"} <= set(found) else None
+
+    found = await until(whole, "the whole trace is told")
+    (request,) = found["POST /api/v1/events"]
+    assert not request.parent_span_id
+    assert found["webhook"][0].parent_span_id == found["commit"][0].parent_span_id == request.span_id
+
+
+async def test_spans_hold_no_path_no_body_and_no_secret(traced: Stage, collector: Collector) -> None:
+    tenant = await traced.tenant()
+    async with tenant.client() as client:
+        headers = {"traceparent": f"00-{TRACE[::-1]}-{SPAN}-01"}
+        await client.post("/api/v1/clients?x=leak-1", json={"name": "leak-2"}, headers=headers)
+        await client.get("/hooks/leak-3", headers=headers)
+
+    async def told() -> bool:
+        return len(collector.of(TRACE[::-1])) >= 2
+
+    await until(told, "both requests are told")
+    everything = str(collector.spans)
+    assert "leak-" not in everything
+    assert tenant.key not in everything
+
+
+def test_nothing_is_loaded_where_nobody_asks() -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    words = "import sys, crosstie.app; print([name for name in sys.modules if name.startswith('opentelemetry')])"
+    told = subprocess.run([sys.executable, "-c", words], env=environ, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
