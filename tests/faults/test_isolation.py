@@ -211,6 +211,14 @@ async def test_the_worker_sees_the_tenants_of_its_batch_and_no_more(world: World
     assert await tried(world, count) == 1
 
 
+async def test_the_owner_sees_rows_only_where_that_is_switched_on(world: World) -> None:
+    """Inside definer functions, and while a backup runs."""
+    await world.connection.execute("SET LOCAL ROLE crosstie_owner")
+    assert await visible(world) == set()
+    await world.connection.execute("SELECT set_config('app.owner', 'on', true)")
+    assert len(await visible(world)) >= 30
+
+
 async def test_the_probes_find_an_open_table(world: World) -> None:
     """What these tests look with is looked at: with a policy opened they must fail."""
     await world.connection.execute("ALTER POLICY tenant ON jobs USING (true) WITH CHECK (true)")

@@ -80,10 +80,13 @@ async def kept(client: httpx2.AsyncClient, mark: Marked, receiver: Receiver) -> 
             "secret": mark(),
         }
         own = f"whsec_{b64encode(mark().encode()).decode()}"
-        body = {"url": f"{receiver.url}/{number}", "auth": auth, "secret": own, "event_types": ["client.created"],
-                "retry_schedule": [1]}  # fmt: skip
+        headers = {"X-Env": mark(), "x-signature-hint": mark()}
+        body = {"url": f"{receiver.url}/{number}", "auth": auth, "headers": headers, "secret": own,
+                "event_types": ["client.created"], "retry_schedule": [1]}  # fmt: skip
         made = await client.post("/api/v1/webhook-endpoints", json=body, headers={"idempotency-key": mark()})
-        assert made.json().pop("secret") == own
+        assert made.json()["secret"] == own
+        one = f"/api/v1/webhook-endpoints/{made.json()['id']}"
+        seen += [await client.patch(one, json={"headers": {"X-Env": mark()}}), await client.get(one)]
         next = f"whsec_{b64encode(mark().encode()).decode()}"
         path = f"/api/v1/webhook-endpoints/{made.json()['id']}/rotate-secret"
         await client.post(path, json={"secret": next})

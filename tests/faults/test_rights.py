@@ -7,14 +7,17 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
-from crosstie.app import functions
+from crosstie.app import functions, opened
 from crosstie.catalog import catalogue
 from crosstie.db import engine, session
+from crosstie.errors import ConfigurationError
 from tests.faults.rig import Rig
 from tests.faults.rights import findings
 
@@ -75,6 +78,29 @@ SABOTAGE = {
 async def test_whoever_widens_a_right_is_seen(behind: asyncpg.Connection, name: str) -> None:
     await behind.execute(SABOTAGE[name])
     assert await look(behind)
+
+
+@pytest.mark.parametrize("words", ["is superuser", "owns tables", "bypasses row-level security"])
+@pytest.mark.parametrize("place", ["app", "worker"])
+async def test_nobody_serves_with_a_role_that_may_more(cluster: Rig, words: str, place: str) -> None:
+    stage = cluster.stage
+    superuser = await stage.superuser()
+    await superuser.execute(
+        "DROP ROLE IF EXISTS spy; CREATE ROLE spy LOGIN BYPASSRLS PASSWORD 'spy' IN ROLE crosstie_app"
+    )
+    try:
+        spy = urlsplit(stage.cluster.app)
+        dsns = {
+            "is superuser": stage.cluster.superuser,
+            "owns tables": stage.cluster.owner,
+            "bypasses row-level security": spy._replace(netloc=f"spy:spy@{spy.netloc.rpartition('@')[2]}").geturl(),
+        }
+        with pytest.raises(ConfigurationError, match=words):
+            async with opened(stage.settings, replace(stage.dsns, **{place: dsns[words]}), work=False, name="spy"):
+                pass
+    finally:
+        await superuser.execute("DROP ROLE spy")
+        await superuser.close()
 
 
 async def test_a_borrowed_connection_knows_its_borrowers_tenant_and_no_other(cluster: Rig) -> None:

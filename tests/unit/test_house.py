@@ -86,3 +86,9 @@ def test_a_skip_fails_where_every_test_must_run(ci: str, code: int, tmp_path: Pa
     done = subprocess.run([*command, tmp_path], check=False, cwd=tmp_path, env=environ, capture_output=True, text=True)
     assert done.returncode == code, done.stdout + done.stderr
     assert ("CI=true forbids it" in done.stdout) == bool(code)
+
+
+def test_migrations_are_one_chain() -> None:
+    found = [path.read_text() for path in sorted(ROOT.glob("migrations/versions/*.py"))]
+    numbers = [re.findall(r'^(?:down_)?revision = (?:"(\d+)"|None)$', text, re.MULTILINE) for text in found]
+    assert numbers == [[f"{n:04}", f"{n - 1:04}" if n > 1 else ""] for n in range(1, len(found) + 1)]

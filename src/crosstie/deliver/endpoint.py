@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
+
+import msgspec
 
 from crosstie.declare import kind as kinds
 from crosstie.declare.field import Field
@@ -14,8 +17,10 @@ from crosstie.deliver import filter, verbs
 from crosstie.deliver.row import WebhookEndpoint
 from crosstie.deliver.sender import RESERVED
 from crosstie.errors import EgressForbidden, Fault, Invalid
+from crosstie.kit import json
 from crosstie.kit import text as words
 from crosstie.kit.egress import Forbidden
+from crosstie.kit.mask import MASK
 from crosstie.log import registry
 from crosstie.log.operation import begin
 from crosstie.log.unit import Unit
@@ -34,8 +39,10 @@ async def _rule(unit: Unit, before: WebhookEndpoint | None, values: dict[str, An
     wrong += [Fault(f"/headers/{name}", "header", message) for name, message in _headers(values.get("headers") or {})]
     if wrong:
         raise Invalid("A filter or header cannot be used.", errors=wrong)
+    id = before.id if before else values["id"]
+    if values.get("headers") is not None:
+        values |= await _hidden(unit, before, id, values["headers"])
     if values.get("auth") is not None:
-        id = before.id if before else values["id"]
         values["auth_secret"] = verbs.seal(unit, id, "auth_secret", values["auth"].pop("secret"))
     if before is None:
         secret = verbs.checked(values.pop("secret", None) or verbs.generate(values["signature"]))
@@ -75,6 +82,22 @@ def _headers(headers: Mapping[str, Any]) -> list[tuple[str, str]]:
             found.append((name, "is set by Crosstie"))
         elif not isinstance(value, str) or not VALUE.fullmatch(value):
             found.append((name, "must be printable text of at most 1000 characters"))
+    return found
+
+
+async def _hidden(unit: Unit, before: WebhookEndpoint | None, id: UUID, given: Mapping[str, str]) -> dict[str, Any]:
+    """The columns of headers: their names, and their values sealed. One that is given as it is shown stays as it is."""
+    kept: dict[str, str] = {}
+    if before is not None and before.header_values is not None:
+        kept = msgspec.json.decode(await verbs.unseal(unit, before, "header_values", before.header_values))
+    unknown = [name for name, value in given.items() if value == MASK and name.lower() not in kept]
+    if unknown:
+        faults = [Fault(f"/headers/{name}", "header", "has no value yet that could stay") for name in unknown]
+        raise Invalid("A header has no value.", errors=faults)
+    whole = {name.lower(): kept[name.lower()] if value == MASK else value for name, value in given.items()}
+    found: dict[str, Any] = {"headers": dict.fromkeys(given, MASK)}
+    if whole != kept:
+        found["header_values"] = verbs.seal(unit, id, "header_values", json.dumps(whole).decode())
     return found
 
 

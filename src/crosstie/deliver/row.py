@@ -15,7 +15,7 @@ from crosstie.declare.sealed import sealed
 from crosstie.declare.shape import Nested
 
 TABLE = "webhook_endpoints"
-SEALED = ("auth_secret", "secret", "old_secret")
+SEALED = ("auth_secret", "header_values", "secret", "old_secret")
 
 
 class Auth(Nested):
@@ -56,7 +56,11 @@ class WebhookEndpoint(Record):
         doc="Fields of `data` and the values they must have.", keys=20, nullable=True
     )
     description: Mapped[str | None] = text(500, doc="What it is for.", nullable=True)
-    headers: Mapped[dict[str, Any]] = data(doc="Headers that go along.", keys=20)
+    headers: Mapped[dict[str, Any]] = data(
+        doc="Headers that go along. Their values are never shown: `***` stands for one, and leaves it as it is.",
+        keys=20,
+    )
+    header_values: Mapped[bytes | None] = sealed(nullable=True)
     auth: Mapped[dict[str, Any] | None] = mapped_column(
         sa.dialects.postgresql.JSONB,
         info={"field": Field(AUTH, doc="A credential that goes along; its secret is never shown.", nullable=True)},

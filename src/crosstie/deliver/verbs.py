@@ -39,17 +39,22 @@ def seal(unit: Unit, id: UUID, column: str, secret: str) -> bytes:
     return unit.log.cipher.seal(unit.tenant_id, secret.encode(), TABLE, column, id)
 
 
+async def unseal(unit: Unit, row: WebhookEndpoint, column: str, sealed: bytes) -> str:
+    """What was sealed to a column of an endpoint."""
+    plain = await unit.log.cipher.unseal(unit.connection, unit.tenant_id, sealed, TABLE, column, row.id)
+    return plain.decode()
+
+
 async def _rotate(unit: Unit, row: WebhookEndpoint, given: Mapping[str, Any]) -> WebhookEndpoint:
     """Give it a new secret; both sign until the overlap is over."""
-    cipher = unit.log.cipher
-    await cipher.ready(unit.connection, unit.tenant_id)
-    kept = await cipher.unseal(unit.connection, unit.tenant_id, row.secret, TABLE, "secret", row.id)
+    await unit.log.cipher.ready(unit.connection, unit.tenant_id)
+    kept = await unseal(unit, row, "secret", row.secret)
     secret = checked(given.get("secret") or generate(row.signature))
     after = unit.update(
         row,
         {
             "secret": seal(unit, row.id, "secret", secret),
-            "old_secret": seal(unit, row.id, "old_secret", kept.decode()),
+            "old_secret": seal(unit, row.id, "old_secret", kept),
             "old_until": unit.now + timedelta(seconds=given["overlap_seconds"]),
         },
     )

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import structlog
 
 from crosstie.access.vault import Vault
@@ -113,7 +114,7 @@ class Webhooks:
         credential = _credential(row["auth"], kept["auth_secret"]) if row["auth"] and "auth_secret" in kept else {}
         return Target(
             url=row["url"],
-            headers={name.lower(): str(value) for name, value in row["headers"].items()} | credential,
+            headers=msgspec.json.decode(kept.get("header_values", "{}"), type=dict[str, str]) | credential,
             format=row["format"],
             timeout=float(row["timeout_seconds"]),
             signer=webhook.signer(kept["secret"]),

@@ -15,7 +15,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from crosstie.kit import webhook
 from tests.receiver import Received, Receiver
-from tests.stage import Stage
+from tests.stage import Stage, Tenant
 
 
 async def make(client: httpx2.AsyncClient, url: str, **fields: Any) -> dict[str, Any]:
@@ -133,6 +133,32 @@ async def test_headers_and_credential_go_along_and_stay_out_of_sight(
     assert attempts[0]["response_status"] == 204
     assert attempts[0]["request"]["body"] == got.body.decode()
     assert "s3cret" not in str(attempts)
+
+
+async def test_a_header_that_is_given_as_it_is_shown_stays_as_it_is(
+    client: httpx2.AsyncClient, stage: Stage, tenant: Tenant, receiver: Receiver
+) -> None:
+    made = await make(
+        client, f"{receiver.url}/", event_types=["client.created"], headers={"X-Firm": "acme-1", "x-other": "o"}
+    )
+    one = f"/api/v1/webhook-endpoints/{made['id']}"
+    assert made["headers"] == {"X-Firm": "***", "x-other": "***"}
+    answer = await client.patch(one, json={"headers": {"x-firm": "***", "x-new": "n-1"}})
+    assert answer.json()["headers"] == {"x-firm": "***", "x-new": "***"}
+    await make_client(client)
+    (got,) = await receiver.wait(1, "client.created")
+    assert (got.headers["x-firm"], got.headers["x-new"], "x-other" in got.headers) == ("acme-1", "n-1", False)
+
+    revision = answer.headers["etag"]
+    answer = await client.patch(one, json={"headers": {"x-firm": "***", "x-new": "***"}})
+    assert answer.headers["etag"] == revision, "nothing changed"
+    answer = await client.patch(one, json={"headers": {"x-unknown": "***"}})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/headers/x-unknown")
+    superuser = await stage.superuser()
+    for table in ("webhook_endpoints", "events", "audit_entries", "audit_pending", "attempts"):
+        rows = await superuser.fetch(f"SELECT t::text FROM {table} t WHERE tenant_id = $1", tenant.id)
+        assert not [row for row in rows if "acme-1" in str(row) or "n-1" in str(row)]
+    await superuser.close()
 
 
 async def test_cloudevents(client: httpx2.AsyncClient, receiver: Receiver) -> None:
