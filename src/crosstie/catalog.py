@@ -3,7 +3,7 @@
 from functools import cache
 
 from crosstie.access.nouns import MODULE as ACCESS
-from crosstie.contracts import auth, erp, inventory, iot, logistics, notifications, pos, projects, trades, treasury
+from crosstie.contracts import erp, services, trades
 from crosstie.declare.catalogue import Catalogue
 from crosstie.deliver.nouns import MODULE as DELIVER
 from crosstie.log.nouns import MODULE as LOG
@@ -13,8 +13,7 @@ from crosstie.modules.field import MODULE as FIELD
 from crosstie.modules.treasury import MODULE as TREASURY
 from crosstie.watch.nouns import MODULE as WATCH
 
-SERVICES = (treasury, inventory, logistics, pos, iot, projects, notifications, auth)
-CONTRACTS = tuple(each.MODULE for each in (*SERVICES, erp, trades))
+CONTRACTS = (*services.MODULES, erp.MODULE, trades.MODULE)
 MODULES = (ACCESS, LOG, DELIVER, WATCH, CRM, FIELD, TREASURY, COMPLIANCE, *CONTRACTS)
 
 

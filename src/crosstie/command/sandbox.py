@@ -1,19 +1,22 @@
-"""`crosstie sandbox`: the webhook receiver in the foreground."""
+"""`crosstie sandbox`: the webhook receiver and the counterparts of the services in the foreground."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 from rich.console import Console
 
 from crosstie import supervise
-from crosstie.command import feed, out
+from crosstie.command import feed, kept, out
+from crosstie.command.failing import Failure
 from crosstie.command.process import loaded
-from crosstie.sandbox import post
+from crosstie.sandbox import post, server
+from crosstie.sandbox.back import Target
+from crosstie.sandbox.post import Post
 from crosstie.sandbox.receiver import Got, Receiver
 
 app = out.command()
@@ -22,23 +25,34 @@ app = out.command()
 @app.command("sandbox")
 def sandbox(
     port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1; else the one it had before.")] = None,
+    events_to: Annotated[
+        str | None, typer.Option(help="Where services send their events: a Crosstie, or an inbound source.")
+    ] = None,
+    events_key: Annotated[
+        str | None, typer.Option(help="With that: an API key, or the whsec_ secret of the source.")
+    ] = None,
     listener: Annotated[int, typer.Option(hidden=True)] = -1,
 ) -> None:
-    """Run a webhook receiver that checks signatures, shows what comes, and fails on demand.
+    """Run stand-ins for outside parties: a webhook receiver, and a counterpart for every service. They fail on demand.
+
+    Services send their events to the demo tenant, where there is one, unless it is said where else.
 
     crosstie sandbox
 
     crosstie sandbox --port 9999
+
+    crosstie sandbox --events-to https://crosstie.example --events-key ct_test_…
     """
+    if (events_to is None) != (events_key is None):
+        raise Failure("--events-to and --events-key go together.")
     settings = loaded()
     console = Console(soft_wrap=True, highlight=False)
     if listener >= 0:
         supervise.follow_parent()
-        kept, sock = post.kept(settings.home), socket.socket(fileno=listener)
+        found, sock = post.kept(settings.home), socket.socket(fileno=listener)
     else:
-        kept, sock = post.listening(settings.home, port)
-        console.print(f"Receiving at {kept.url}, secret {kept.secret}")
-        console.print(f"Page and faults: {kept.page}")
+        found, sock = post.listening(settings.home, port)
+        _describe(console, found)
 
     def tell(got: Got) -> None:
         if listener < 0:
@@ -46,16 +60,23 @@ def sandbox(
             about = f"{got.webhook_id} signature {got.signature}, answered {got.answered}"
             console.print(feed.line("webhook", got.at, str(got.event_type), about, colour))
 
-    asyncio.run(_serve(Receiver(kept.secret, tell), sock))
+    def target() -> Target | None:
+        return Target(events_to, events_key) if events_to and events_key else _demo(settings.home)
+
+    asyncio.run(_serve(found, Receiver(found.secret, tell), sock, settings.home, target))
 
 
-async def _serve(receiver: Receiver, sock: socket.socket) -> None:
-    stop = supervise.stopping()
-    config = uvicorn.Config(
-        receiver.app(), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[sock]))
-    await asyncio.wait([serving, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
-    await serving
+async def _serve(found: Post, receiver: Receiver, sock: socket.socket, home: Path, target: server.Targeting) -> None:
+    await server.serve(sock, receiver, found.key, home / server.FILE, target, supervise.stopping())
+
+
+def _demo(home: Path) -> Target | None:
+    """The demo tenant of this installation, once it is there."""
+    shown = kept.read(home)
+    return Target(shown.url, shown.api_key) if shown else None
+
+
+def _describe(console: Console, found: Post) -> None:
+    console.print(f"Receiving at {found.url}, secret {found.secret}")
+    console.print(f"Services at {found.services}/api/v1/…, key {found.key}")
+    console.print(f"Pages and faults: {found.page}")

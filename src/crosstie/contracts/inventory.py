@@ -68,6 +68,13 @@ EVENTS = (
 _STOCK = (
     amount("on_hand", 100, required=True), amount("available", 90, required=True), amount("reserved", 10, required=True)
 )  # fmt: skip
+_WANTED = sent(id("item_id"), words("sku", "PIPE-22"), amount("quantity", 2, required=True))
+_RESERVED = answered(
+    own("reservation-uuid"), id("order_id", required=True),
+    one_of("status", "confirmed", "pending", "released", "consumed", required=True),
+    rows("items", answered(words("sku", "PIPE-22"), amount("quantity", 2)), required=False),
+    id("warehouse_id"), moment("expires_at", "2030-12-05T10:30:00Z"),
+)  # fmt: skip
 
 SERVICE = Service(
     "inventory",
@@ -111,6 +118,19 @@ SERVICE = Service(
                 words("reference", "COUNT-7"), words("notes", "bent in transport"), id("adjusted_by"),
             ),
             status=201, fallback=Queued(),
+        ),
+        Operation(
+            "create_reservation", "POST", "/reservations", "Reserve what an order needs: everything or nothing.",
+            _RESERVED,
+            sent(
+                id("order_id", required=True), rows("items", _WANTED), id("warehouse_id"),
+                moment("expires_at", "2030-12-05T10:30:00Z"),
+            ),
+            status=201, fallback=Queued(), found_by="find_reservation",
+        ),
+        Operation(
+            "find_reservation", "GET", "/reservations/by-order/{order_id}", "Find what is reserved for an order.",
+            _RESERVED, asks=(ask(id("order_id"), "Which order."),),
         ),
         Operation(
             "list_warehouses", "GET", "/warehouses", "List warehouses.",

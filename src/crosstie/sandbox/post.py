@@ -1,8 +1,9 @@
-"""Where the sandbox receives, and with which secret: kept in HOME, so that both stay the same between starts."""
+"""Where the sandbox is, and with which secrets: kept in HOME, so that all stay the same between starts."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from pathlib import Path
 
@@ -13,11 +14,18 @@ from crosstie.kit import webhook
 FILE = "sandbox.json"
 
 
+def _key() -> str:
+    return secrets.token_urlsafe(24)
+
+
 class Post(msgspec.Struct, frozen=True):
-    """A webhook receiver on loopback."""
+    """A webhook receiver and services on loopback."""
 
     port: int
+    #: signs the webhooks that come
     secret: str
+    #: callers of the services show it
+    key: str = msgspec.field(default_factory=_key)
 
     @property
     def url(self) -> str:
@@ -27,7 +35,12 @@ class Post(msgspec.Struct, frozen=True):
     @property
     def page(self) -> str:
         """Where its page is."""
-        return f"http://127.0.0.1:{self.port}/"
+        return f"{self.services}/"
+
+    @property
+    def services(self) -> str:
+        """Where the services are: the paths of their contracts follow."""
+        return f"http://127.0.0.1:{self.port}"
 
 
 def kept(home: Path) -> Post:
@@ -52,7 +65,7 @@ def listening(home: Path, port: int | None) -> tuple[Post, socket.socket]:
             if wanted in (port, 0):
                 raise
             continue
-        return keep(home, Post(sock.getsockname()[1], post.secret)), sock
+        return keep(home, msgspec.structs.replace(post, port=sock.getsockname()[1])), sock
     raise AssertionError("a port was given or is free")
 
 

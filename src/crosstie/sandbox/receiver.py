@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import html
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from crosstie.kit import json, webhook
+from crosstie.sandbox.pages.page import back, draw, foreign, formed, plain
 
 KEPT = 200
 LARGEST = 8 << 20
@@ -55,16 +53,14 @@ class Receiver:
         self._numbers = count(1)
         self._tell = tell
 
-    def app(self) -> Starlette:
-        """The web application."""
-        return Starlette(
-            routes=[
-                Route("/", self.page),
-                Route("/deliveries", self.deliveries),
-                Route("/faults", self.faults, methods=["GET", "POST"]),
-                Route("/hooks/{path:path}", self.hook, methods=["POST"]),
-            ]
-        )
+    def routes(self) -> list[BaseRoute]:
+        """Its page and where it receives."""
+        return [
+            Route("/", self.page),
+            Route("/deliveries", self.deliveries),
+            Route("/faults", self.faults, methods=["GET", "POST"]),
+            Route("/hooks/{path:path}", self.hook, methods=["POST"]),
+        ]
 
     async def hook(self, request: Request) -> Response:
         """Take a webhook, whoever vouches for it, and answer as the fault says."""
@@ -95,34 +91,26 @@ class Receiver:
 
     async def deliveries(self, request: Request) -> Response:
         """What came, as JSON."""
-        return _json({"data": list(self.got)})
+        return plain({"data": list(self.got)})
 
     async def faults(self, request: Request) -> Response:
         """Show the fault, or set it: from the page's form or as JSON."""
         if request.method == "GET":
-            return _json(self.fault)
-        origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+            return plain(self.fault)
+        if foreign(request):
             return JSONResponse({"detail": "another page may not set faults"}, 403)
-        form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        form = formed(request)
         given = {k: v for k, v in (await request.form()).items() if v} if form else _document(await request.body())
         try:
             self.fault = _checked(msgspec.convert(given, Fault, strict=not form))
         except (msgspec.ValidationError, ValueError) as error:
             return JSONResponse({"detail": str(error)}, 422)
-        return RedirectResponse("/", 303) if form else _json(self.fault)
+        return back("/", request) if form else plain(self.fault)
 
     async def page(self, request: Request) -> Response:
         """The last deliveries, and the form that sets faults."""
-        rows = "".join(_row(got) for got in self.got)
-        fault = self.fault
-        after = "" if fault.retry_after is None else fault.retry_after
-        page = PAGE.format(
-            rows=rows or "<tr><td colspan=6>Nothing has come yet.</td></tr>", status=fault.status,
-            delay=fault.delay_seconds, times=fault.times, after=after,
-        )  # fmt: skip
-        policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
-        return HTMLResponse(page, headers={"content-security-policy": policy, "refresh": "5"})
+        shown = [(got, json.dumps(got.body).decode()) for got in self.got]
+        return draw(request, "webhooks", got=shown, fault=self.fault)
 
     def _next_fault(self) -> Fault:
         fault = self.fault
@@ -147,40 +135,3 @@ def _checked(fault: Fault) -> Fault:
     if not 200 <= fault.status <= 599 or not 0 <= fault.delay_seconds <= 120 or not 0 <= fault.times <= 10_000:
         raise ValueError("status is 200 to 599, delay_seconds 0 to 120, times 0 to 10 000")
     return fault
-
-
-def _json(value: Any) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")
-
-
-def _row(got: Got) -> str:
-    cells = (got.number, got.at, got.event_type, got.signature, got.answered)
-    body = html.escape(json.dumps(got.body).decode())
-    listed = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
-    name = html.escape(str(got.webhook_id))
-    return f"<tr>{listed}<td><details><summary>{name}</summary><pre>{body}</pre></details></td></tr>"
-
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Crosstie sandbox</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-body {{ font: 15px/1.4 system-ui, sans-serif; margin: 2rem; }}
-table {{ border-collapse: collapse; width: 100%; }}
-td, th {{ text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ccc; vertical-align: top; }}
-pre {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
-input {{ width: 5rem; }}
-</style></head><body>
-<h1>Sandbox: webhooks that came</h1>
-<form method="post" action="/faults">
-Answer with <label>status <input name="status" type="number" min="200" max="599" value="{status}"></label>
-<label>after seconds <input name="delay_seconds" type="number" min="0" max="120" step="0.1" value="{delay}"></label>
-<label>Retry-After <input name="retry_after" type="number" min="0" value="{after}"></label>
-<label>so many times, 0 is until changed <input name="times" type="number" min="0" value="{times}"></label>
-<button>Set</button>
-</form>
-<table><thead><tr><th>#<th>at<th>event<th>signature<th>answered<th>webhook-id and body</tr></thead>
-<tbody>{rows}</tbody></table>
-<p><a href="/deliveries">as JSON</a></p>
-</body></html>
-"""
