@@ -780,6 +780,22 @@ REVOKE ALL ON signing_keys FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON signing_keys TO crosstie_app;
 
+ALTER TABLE stream_tickets ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stream_tickets FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON stream_tickets TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON stream_tickets TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON stream_tickets FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, DELETE ON stream_tickets TO crosstie_app;
+
 ALTER TABLE tenants ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tenants FORCE ROW LEVEL SECURITY;

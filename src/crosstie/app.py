@@ -40,6 +40,8 @@ from crosstie.access.usage import Usage
 from crosstie.access.vault import Vault
 from crosstie.api import server
 from crosstie.api.listener import bounded
+from crosstie.api.live import wire
+from crosstie.api.live.hub import Hub
 from crosstie.api.upload import Uploads
 from crosstie.catalog import catalogue
 from crosstie.db import engine
@@ -63,6 +65,7 @@ from crosstie.log.herald import Herald
 from crosstie.log.ingest import Ingest
 from crosstie.log.intake import Intake
 from crosstie.log.loose import Broom
+from crosstie.log.news import News
 from crosstie.log.operation import Chores
 from crosstie.log.park import Park
 from crosstie.log.reaction import Reactions
@@ -120,6 +123,7 @@ class Process:
     ingest: Ingest
     worker: Worker | None
     metrics: Metrics
+    news: News
     tasks: list[Callable[[], Coroutine[Any, Any, None]]]
     tracing: Tracing | None = None
 
@@ -147,12 +151,13 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         routes = Routes(worker_pool, sinks)
         worker = Worker(worker_pool, routes, name, epoch) if work else None
         dispatcher = Dispatcher(worker_pool, routes, worker)
-        herald = Herald(worker_pool, dsns.worker, routes, dispatcher, worker)
+        news = News()
+        herald = Herald(worker_pool, dsns.worker, routes, dispatcher, worker, news)
         wake = dispatcher.wake if work else herald.tell
         seat = Seat(partial(engine.connect, dsns.worker, name=f"crosstie {name} ingest", **_limits(settings)))
         stack.push_async_callback(seat.close)
-        ingest = Ingest(seat, routes, epoch, worker=worker, wake=wake)
-        made = Log(app, worker_pool, declared, epoch, vault, guard, wake=wake, rerouted=routes.drop)
+        ingest = Ingest(seat, routes, epoch, worker=worker, wake=wake, tell=news.tell)
+        made = Log(app, worker_pool, declared, epoch, vault, guard, wake=wake, tell=news.tell, rerouted=routes.drop)
         made.address = settings.public_url
         made.poke = worker.wake if worker else lambda: herald.tell(())
         replays = Replays(routes)
@@ -165,7 +170,7 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         states = partial(lines, brokers if worker else ())
         metrics = Metrics(made, ingest, dispatcher, name, routes.get, states)
         trusted = Foreign(made, KeySets(fetcher.get))
-        process = Process(made, vault, trusted, routes, dispatcher, ingest, worker, metrics, [])
+        process = Process(made, vault, trusted, routes, dispatcher, ingest, worker, metrics, news, [])
         process.tasks += [herald.run, vault.masters.live, Presence(worker_pool, name, states, metrics.encoded).run]
         await _watched(stack, process, settings)
         if worker:
@@ -277,10 +282,12 @@ async def serve(
             tokens = Tokens(process.log.app, process.vault, settings.public_url, own, process.trusted)
             flows = Flows(process.log, own, tokens)
             uploads = Uploads(blobs(settings), settings.upload_limit)
-            web = server.build(process.log, process.ingest, tokens, process.metrics, settings, uploads, flows)
+            hub = Hub(process.log, tokens, process.news, settings, f"{settings.public_url}/docs/errors")
+            tasks.append(group.create_task(hub.run()))
+            web = server.build(process.log, process.ingest, tokens, process.metrics, settings, uploads, flows, hub)
             usage = Usage(process.log.worker, tokens.used)
             tasks.append(group.create_task(usage.run()))
-            await _listen(process.tracing.edge(web) if process.tracing else web, settings, listener, stop)
+            await _listen(process.tracing.edge(web) if process.tracing else web, hub, settings, listener, stop)
             await usage.flush()
         else:
             await (stop or _signalled()).wait()
@@ -313,12 +320,32 @@ def anchors(settings: Settings, vault: Vault) -> Anchors:
     return Anchors(settings.home / anchor.FOLDER, vault.derive("audit-checkpoints"), bucket)
 
 
-async def _listen(web: ASGIApp, settings: Settings, listener: socket.socket | None, stop: asyncio.Event | None) -> None:
+class Listening(uvicorn.Server):
+    """A server that sends live readers away before it stops: they come back, and lose nothing."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop."""
+        await self._hub.drain()
+        await super().shutdown(sockets)
+
+
+async def _listen(
+    web: ASGIApp, hub: Hub, settings: Settings, listener: socket.socket | None, stop: asyncio.Event | None
+) -> None:
     config = uvicorn.Config(
         web,
         host=settings.host,
         port=settings.port,
         http=bounded(f"{settings.public_url}/docs/errors"),
+        ws=wire.Wire,
+        ws_max_size=wire.SIZE,
+        ws_ping_interval=wire.PING,
+        ws_ping_timeout=wire.PONG,
+        ws_per_message_deflate=False,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -332,7 +359,7 @@ async def _listen(web: ASGIApp, settings: Settings, listener: socket.socket | No
     config.load()
     if config.ssl:
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
-    listening = uvicorn.Server(config)
+    listening = Listening(config, hub)
 
     async def watch() -> None:
         if stop:

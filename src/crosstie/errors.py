@@ -14,10 +14,12 @@
         ├── RequestTimeout      408
         ├── Conflict            409     ├── AlreadyRunning  ├── DoubleBooked  ├── EventIdConflict  ├── MoveRefused
         │                               ├── LegalHold  ├── StillReferenced
+        ├── CursorExpired       410
         ├── PreconditionFailed  412
         ├── TooLarge            413
         ├── UnsupportedMedia    415
         ├── Invalid             422     ├── EgressForbidden  ├── EventTypeUnknown  ├── KeyReused
+        ├── UpgradeRequired     426
         ├── TooManyRequests     429
         ├── HeadTooLarge        431
         ├── Internal            500
@@ -233,6 +235,13 @@ class StillReferenced(Conflict):
     code = "still_referenced"
 
 
+class CursorExpired(Problem):
+    """What follows the cursor is no longer kept."""
+
+    status = 410
+    code = "cursor_expired"
+
+
 class PreconditionFailed(Problem):
     """The record has changed since it was read."""
 
@@ -277,6 +286,13 @@ class KeyReused(Invalid):
     """The Idempotency-Key was used before with another request."""
 
     code = "idempotency_key_reused"
+
+
+class UpgradeRequired(Problem):
+    """This address speaks WebSocket."""
+
+    status = 426
+    code = "upgrade_required"
 
 
 class TooManyRequests(Problem):

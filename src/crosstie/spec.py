@@ -15,6 +15,7 @@ from crosstie import reference
 from crosstie.api import asyncapi, openapi, server
 from crosstie.api.entry import Api
 from crosstie.api.events import described
+from crosstie.api.live.stream import Stream
 from crosstie.api.operation import Operation
 from crosstie.app import functions
 from crosstie.catalog import catalogue
@@ -33,7 +34,7 @@ def operations(declared: Catalogue) -> list[Operation]:
     nothing = cast("Any", None)
     log = Log(nothing, nothing, declared, 0, nothing, nothing)
     api = Api(log, "", nothing, nothing, ADDRESS, dict(declared.resources))
-    return server.operations(server.Parts(api, nothing, nothing, nothing, nothing))
+    return server.operations(server.Parts(api, nothing, nothing, nothing, nothing, Stream(api, nothing)))
 
 
 def files(declared: Catalogue) -> dict[str, bytes]:

@@ -18,6 +18,7 @@ from crosstie.access.session import RENEWED, SESSIONS
 from crosstie.access.setting import SETTINGS
 from crosstie.access.tenant import TENANTS
 from crosstie.access.throttle import throttles
+from crosstie.access.ticket import stream_tickets
 from crosstie.access.usage import key_usage
 from crosstie.access.user import EVENTS, USERS
 from crosstie.access.vault import data_keys
@@ -41,6 +42,6 @@ MODULE = Module(
         AUDIT_ENTRIES,
         EXPORTS,
     ),
-    tables=(data_keys, quotas, throttles, passkeys, key_usage, *OAUTH, audit_pending, audit_heads),
+    tables=(data_keys, quotas, throttles, passkeys, key_usage, stream_tickets, *OAUTH, audit_pending, audit_heads),
     events=(*EVENTS, RENEWED, AGED),
 )

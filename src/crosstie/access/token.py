@@ -83,7 +83,14 @@ class Tokens:
         self._asking: dict[bytes, asyncio.Task[Grant]] = {}
 
     async def grant(self, token: str | None, ip: str | None, hint: str | None = None) -> Grant:
-        """The grant of a token. Raises Unauthorized, the same for unknown, revoked and expired ones."""
+        """The grant of a token, for a request. Raises Unauthorized, the same for unknown, revoked and expired ones."""
+        grant = await self.standing(token, ip, hint)
+        if grant.actor.type == "api_key":
+            self.used[grant.tenant_id, grant.actor.id or ""] += 1
+        return grant
+
+    async def standing(self, token: str | None, ip: str | None, hint: str | None = None) -> Grant:
+        """The same without counting it as a use: for whoever stays, and is looked at again and again."""
         if token is None:
             raise Unauthorized("Send a credential: Authorization: Bearer <key>.", headers=CHALLENGE)
         key = token.startswith("ct_")
@@ -114,8 +121,6 @@ class Tokens:
                     after=after,
                 )
             raise Forbidden("The key may not be used from this address.")
-        if key:
-            self.used[grant.tenant_id, grant.actor.id or ""] += 1
         return grant
 
     async def _once(self, digest: bytes, find: Callable[[], Coroutine[Any, Any, Grant]]) -> Grant:

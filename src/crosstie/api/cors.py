@@ -25,7 +25,7 @@ class Cors:
         if not self._origins:
             return {}
         found = {"vary": "Origin"}
-        if origin is None or not self._origins & {origin, "*"}:
+        if origin is None or not self.allows(origin):
             return found
         found["access-control-allow-origin"] = "*" if "*" in self._origins else origin
         found["access-control-expose-headers"] = SHOWN
@@ -33,12 +33,16 @@ class Cors:
             found["access-control-allow-credentials"] = "true"
         return found
 
+    def allows(self, origin: str) -> bool:
+        """Whether pages of that origin may read answers."""
+        return bool(self._origins & {origin, "*"})
+
     def preflight(self, method: str, headers: Mapping[str, str]) -> dict[str, str] | None:
         """What answers the question before a request (Fetch §3.2.2); None where this is none, or not allowed."""
         origin = headers.get("origin")
         if method != "OPTIONS" or "access-control-request-method" not in headers:
             return None
-        if origin is None or not self._origins & {origin, "*"}:
+        if origin is None or not self.allows(origin):
             return None
         return {
             "access-control-allow-methods": METHODS,

@@ -12,7 +12,7 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crosstie.api.body import WHOLE
 from crosstie.api.cors import Cors
@@ -39,16 +39,18 @@ class Edge:
         observe: Any,
         cors: Cors,
         caller: Callable[[Call], str | None],
+        socket: ASGIApp,
     ) -> None:
         self._ways = Ways(routes, self._nothing)
         self._docs = docs
         self._observe = observe
         self._cors = cors
         self._caller = caller
+        self._socket = socket
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._ways.find(scope["path"])(scope, receive, send)
+            await self._socket(scope, receive, send)
             return
         scope["app"] = self  # Starlette then raises its refusals, which we draw as problems
         headers = scope["heads"] = Heads(scope)

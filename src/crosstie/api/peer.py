@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -16,7 +16,7 @@ class Proxies:
     def __init__(self, networks: Iterable[str]) -> None:
         self._networks = tuple(ipaddress.ip_network(each, strict=False) for each in networks)
 
-    def client(self, request: Request) -> str | None:
+    def client(self, request: HTTPConnection) -> str | None:
         """The caller's address: walking from the nearest hop outwards, the first one that is no trusted proxy."""
         nearest: str | None = request.scope["client"][0] if request.scope.get("client") else None
         if not self._networks or nearest is None or not self._trusts(nearest):

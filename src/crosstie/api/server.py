@@ -15,12 +15,18 @@ from crosstie.access.oauth.ask import Asks
 from crosstie.access.oauth.end import Ends
 from crosstie.access.oauth.flow import Flows
 from crosstie.access.session import Sessions
+from crosstie.access.ticket import Tickets
 from crosstie.access.token import Grant, Tokens
 from crosstie.api import asyncapi, derive, directory, download, events, link, openapi, plain, wellknown
 from crosstie.api.cors import Cors
 from crosstie.api.edge import Edge, Endpoint
 from crosstie.api.entry import Api
 from crosstie.api.gate import POLICIES, Gate
+from crosstie.api.live import stream
+from crosstie.api.live.entrance import Entrance
+from crosstie.api.live.hub import Hub
+from crosstie.api.live.socket import Socket
+from crosstie.api.live.stream import Stream
 from crosstie.api.manual import site
 from crosstie.api.oauth import authorize, discovery, endpoint
 from crosstie.api.operation import Handler, Operation
@@ -69,6 +75,15 @@ class Terms(Protocol):
     def rate_limit_tokens(self) -> int: ...
 
     @property
+    def stream_connections(self) -> int: ...
+
+    @property
+    def stream_connections_tenant(self) -> int: ...
+
+    @property
+    def stream_connections_credential(self) -> int: ...
+
+    @property
     def session_idle(self) -> int: ...
 
     @property
@@ -87,6 +102,7 @@ class Parts:
     registry: Registry
     uploads: Uploads
     figures: Figures
+    stream: Stream
     #: the API's own descriptions, by path
     documents: dict[str, bytes] = field(default_factory=dict)
 
@@ -96,6 +112,7 @@ def operations(parts: Parts) -> list[Operation]:
     api = parts.api
     return [
         *events.operations(events.Events(api, parts.ingest, parts.registry)),
+        *stream.operations(parts.stream),
         *derive.nouns(api.log.catalogue, api),
         *directory.operations(api),
         *link.operations(api),
@@ -105,7 +122,7 @@ def operations(parts: Parts) -> list[Operation]:
 
 
 def build(
-    log: Log, ingest: Ingest, tokens: Tokens, figures: Figures, terms: Terms, uploads: Uploads, flows: Flows
+    log: Log, ingest: Ingest, tokens: Tokens, figures: Figures, terms: Terms, uploads: Uploads, flows: Flows, hub: Hub
 ) -> Edge:
     """The web application of one process."""
     proxies = Proxies(terms.trusted_proxies)
@@ -119,7 +136,9 @@ def build(
     gate = Gate(meter, proxies.client)
     tokens.refuse = gate.refuse
     api = Api(log, docs, authenticate, meter, address, dict(log.catalogue.resources))
-    parts = Parts(api, ingest, Registry(log.app), uploads, figures)
+    cors = Cors(terms.cors_origins, credentials=terms.cors_credentials)
+    entrance = Entrance(hub, gate, tokens, Tickets(log.app, log.cipher), meter, cors, address)
+    parts = Parts(api, ingest, Registry(log.app), uploads, figures, Stream(api, entrance))
     known = operations(parts)
     api.names = {(o.path, o.method): o.id for o in known}
     description = openapi.document(known, log.catalogue, address)
@@ -135,8 +154,8 @@ def build(
     handlers += gate.guests(endpoint.routes(endpoint.Endpoints(api, flows, Ends(log, flows.own))), "tokens")
     handlers += gate.guests(discovery.routes(discovery.Documents(api, flows.own.ring)))
     handlers += gate.guests(authorize.routes(authorize.Consent(door, Asks(flows))))
-    cors = Cors(terms.cors_origins, credentials=terms.cors_credentials)
-    return Edge(_routes([*named, *handlers]), docs, figures.observe, cors, proxies.client)
+    handlers += stream.routes(parts.stream)
+    return Edge(_routes([*named, *handlers]), docs, figures.observe, cors, proxies.client, Socket(entrance))
 
 
 class Methods:

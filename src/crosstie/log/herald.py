@@ -10,7 +10,10 @@ import asyncpg
 import structlog
 
 from crosstie.db import engine
+from crosstie.kit import ids
+from crosstie.log import news
 from crosstie.log.dispatch import Dispatcher
+from crosstie.log.news import News
 from crosstie.log.route import Routes
 from crosstie.log.worker import Worker
 
@@ -25,30 +28,49 @@ class Herald:
     """Listens for what other processes did, and tells them what this one did where nobody here works on it."""
 
     def __init__(
-        self, pool: asyncpg.Pool, dsn: str, routes: Routes, dispatcher: Dispatcher, worker: Worker | None
+        self,
+        pool: asyncpg.Pool,
+        dsn: str,
+        routes: Routes,
+        dispatcher: Dispatcher,
+        worker: Worker | None,
+        news: News,
     ) -> None:
         self._pool = pool
         self._dsn = dsn
         self._routes = routes
         self._dispatcher = dispatcher
         self._worker = worker
-        self._news: set[UUID] = set()
-        self._telling: asyncio.Task[None] | None = None
+        self._live = news
+        self._live.send = self.send
+        #: by which a process knows its own words
+        self._name = ids.random62(8)
+        self._due: dict[str, set[UUID]] = {}
+        self._telling: dict[str, asyncio.Task[None]] = {}
 
     def tell(self, tenants: Iterable[UUID]) -> None:
-        """There is news for these tenants; what comes while a NOTIFY is under way goes with the next."""
-        self._news.update(tenants)
-        if self._telling is None or self._telling.done():
-            self._telling = asyncio.create_task(self._tell())
+        """There is news for the dispatcher of these tenants."""
+        self.send(NEWS, tenants)
 
-    async def _tell(self) -> None:
+    def send(self, channel: str, tenants: Iterable[UUID]) -> None:
+        """Tell other processes; what comes while a NOTIFY is under way goes with the next."""
+        self._due.setdefault(channel, set()).update(tenants)
+        telling = self._telling.get(channel)
+        if telling is None or telling.done():
+            self._telling[channel] = asyncio.create_task(self._tell(channel))
+
+    async def _tell(self, channel: str) -> None:
+        due = self._due[channel]
         while True:
-            tenants = [self._news.pop() for _ in range(min(MOST, len(self._news)))]
+            tenants = ",".join(str(due.pop()) for _ in range(min(MOST, len(due))))
+            words = tenants if channel == NEWS else f"{self._name}:{tenants}"
             try:
-                await self._pool.execute("SELECT pg_notify($1, $2)", NEWS, ",".join(map(str, tenants)))
+                await self._pool.execute("SELECT pg_notify($1, $2)", channel, words)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                logger.warning("herald.tell_failed", error=repr(error))  # the sweep of whoever works finds it
-            if not self._news:
+                logger.warning("herald.tell_failed", error=repr(error))  # a sweep of whoever waits for it finds it
+            if channel == news.LIVE:
+                await asyncio.sleep(news.REST)
+            if not due:
                 return
 
     async def run(self) -> None:
@@ -59,6 +81,8 @@ class Herald:
                 await connection.add_listener(ROUTES, self._on_routes)
                 if self._worker:
                     await connection.add_listener(NEWS, self._on_news)
+                for channel in (news.LIVE, news.WANTED):
+                    await connection.add_listener(channel, self._on_live)
                 self._routes.doubt()  # what was told before we listened is lost
                 try:
                     while not connection.is_closed():
@@ -74,6 +98,11 @@ class Herald:
         self._dispatcher.wake(UUID(part) for part in str(payload).split(",") if part)
         if self._worker:
             self._worker.wake()
+
+    def _on_live(self, connection: object, pid: int, channel: str, payload: object) -> None:
+        name, _, tenants = str(payload).partition(":")
+        if name != self._name:
+            self._live.heard(channel, [UUID(part) for part in tenants.split(",") if part])
 
     def _on_routes(self, connection: object, pid: int, channel: str, payload: object) -> None:
         self._routes.drop(UUID(str(payload)))

@@ -52,12 +52,14 @@ class Ingest:
         *,
         worker: Worker | None,
         wake: Callable[[Iterable[UUID]], None],
+        tell: Callable[[Iterable[UUID]], None],
     ) -> None:
         self._seat = seat
         self._routes = routes
         self._epoch = epoch
         self._worker = worker
         self._wake = wake
+        self._tell = tell
         #: events that came in here and were new
         self.appended = 0
         # those that came together stay together: one commit, in their order
@@ -120,6 +122,8 @@ class Ingest:
             worker.id if worker else None,
         )
         self._follow(arrivals, direct, queued, numbers, rows)
+        if rows:
+            self._tell(tenants)
         return {row["n"] - 1 for row in rows}
 
     def _plan(self, arrivals: list[Arrival]) -> tuple[list[bool], list[Queued], list[int]]:

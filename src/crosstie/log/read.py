@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
+
+import asyncpg
 
 from crosstie.db.engine import Connection
 from crosstie.errors import InvalidCursor
@@ -25,6 +27,15 @@ SELECT * FROM events
   WHERE (epoch, xid, id) < ($1::int, $2::bigint, $3::uuid) AND (epoch < $4::int OR xid < {HORIZON})
   ORDER BY epoch DESC, xid DESC, id DESC LIMIT $5
 """  # noqa: S608
+#: whether there are committed events behind a place, be they settled or not
+COMING = "SELECT EXISTS (SELECT FROM events WHERE (epoch, xid, id) > ($1::int, $2::bigint, $3::uuid))"
+EXISTS = "SELECT EXISTS (SELECT FROM events WHERE (epoch, xid, id) = ($1::int, $2::bigint, $3::uuid))"
+#: of these tenants and places, those with events behind them
+GROWN = """
+SELECT t.tenant_id FROM unnest($1::uuid[], $2::int[], $3::bigint[], $4::uuid[]) AS t (tenant_id, epoch, xid, id)
+  WHERE EXISTS (SELECT FROM events e
+    WHERE e.tenant_id = t.tenant_id AND (e.epoch, e.xid, e.id) > (t.epoch, t.xid, t.id))
+"""
 FIRST = UUID(int=0)
 LAST = UUID(int=2**128 - 1)
 #: rows looked at for one page, where filters pass over many
@@ -96,7 +107,41 @@ async def page(
             return found, place, False
 
 
-async def head(connection: Connection, epoch: int) -> Cursor:
-    """The place behind the newest readable event: where a live reader starts."""
-    row = await connection.fetchrow(BEFORE, END.epoch, END.xid, END.id, epoch, 1)
-    return Cursor(row["epoch"], row["xid"], row["id"]) if row else Cursor()
+async def after(
+    connection: Connection, epoch: int, start: Cursor, limit: int
+) -> tuple[list[tuple[Cursor, Event]], bool]:
+    """Events that follow a place, and whether more may be read soon: committed, but perhaps not settled yet."""
+    rows = await connection.fetch(AFTER, start.epoch, start.xid, start.id, epoch, limit)
+    found = _placed(rows)
+    if len(found) == limit:
+        return found, True
+    place = found[-1][0] if found else start
+    return found, await connection.fetchval(COMING, place.epoch, place.xid, place.id)
+
+
+async def newest(connection: Connection, epoch: int, limit: int) -> list[tuple[Cursor, Event]]:
+    """The newest settled events, oldest first."""
+    rows = await connection.fetch(BEFORE, END.epoch, END.xid, END.id, epoch, limit)
+    return _placed(rows[::-1])
+
+
+async def kept(connection: Connection, place: Cursor) -> bool:
+    """Whether the event at a place is still in this tenant's log."""
+    return bool(await connection.fetchval(EXISTS, place.epoch, place.xid, place.id))
+
+
+async def oldest(connection: Connection) -> UUID | None:
+    """The lowest id in this tenant's log."""
+    found: UUID | None = await connection.fetchval("SELECT id FROM events ORDER BY id LIMIT 1")
+    return found
+
+
+async def grown(connection: Connection, places: Mapping[UUID, Cursor]) -> list[UUID]:
+    """The tenants whose log goes on behind a place; the connection is set to them."""
+    ends = places.values()
+    columns = [[end.epoch for end in ends], [end.xid for end in ends], [end.id for end in ends]]
+    return [row["tenant_id"] for row in await connection.fetch(GROWN, list(places), *columns)]
+
+
+def _placed(rows: Sequence[asyncpg.Record]) -> list[tuple[Cursor, Event]]:
+    return [(Cursor(row["epoch"], row["xid"], row["id"]), read(row)) for row in rows]

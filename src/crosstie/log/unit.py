@@ -77,6 +77,8 @@ class Log:
     appended: int = 0
     #: called after a commit with the tenants that have news for the dispatcher
     wake: Callable[[Iterable[UUID]], None] = lambda tenants: None
+    #: called after a commit with the tenants whose log has grown
+    tell: Callable[[Iterable[UUID]], None] = lambda tenants: None
     #: called after a commit that changed who hears of what
     rerouted: Callable[[UUID], None] = lambda tenant: None
     #: called after a commit that made deliveries due
@@ -264,6 +266,7 @@ class Unit:
         if self.appended:
             self.log.appended += len(self.appended)
             self.log.wake((self.tenant_id,))
+            self.log.tell((self.tenant_id,))
 
 
 def _separate(writes: list[Write]) -> list[Write]:

@@ -127,6 +127,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _doc("Requests at the token endpoints, of one app and of one address", unit="per minute"),
     ] = 3_000
 
+    stream_connections: Annotated[
+        int, _range(1, 1_000_000), _doc("Live connections of one process, WebSockets and event streams")
+    ] = 10_000
+    stream_connections_tenant: Annotated[
+        int, _range(1, 1_000_000), _doc("Live connections of one tenant to one process")
+    ] = 5_000
+    stream_connections_credential: Annotated[
+        int, _range(1, 1_000_000), _doc("Live connections of one credential to one process")
+    ] = 2_500
+
     session_idle: Annotated[int, _range(60, 2_592_000), _doc("A sign-in ends when unused for", unit="seconds")] = 28_800
     session_longest: Annotated[
         int, _range(60, 31_536_000), _doc("A sign-in ends in any case after", unit="seconds")

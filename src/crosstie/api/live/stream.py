@@ -1,0 +1,125 @@
+"""`/api/v1/events/stream`: the live channel as server-sent events; and tickets, the way in for browsers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from crosstie.api import filters
+from crosstie.api.entry import JSON, Api
+from crosstie.api.live import order
+from crosstie.api.live.entrance import Entrance
+from crosstie.api.live.seat import Seat
+from crosstie.api.live.wire import PING
+from crosstie.api.operation import Handler, Operation
+from crosstie.errors import Fault, UnknownParameter, UpgradeRequired
+from crosstie.kit import clock, json
+from crosstie.log.idempotency import Answer
+
+KNOWN = frozenset({"topics", "after", "ticket"})
+HEADERS = {"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
+
+
+class Stream:
+    """The handlers."""
+
+    def __init__(self, api: Api, entrance: Entrance) -> None:
+        self._api = api
+        self._entrance = entrance
+
+    async def read(self, request: Request) -> Answer | Response:
+        """Events of the topics in the query, from a cursor on, or from now on."""
+        topics, after = _query(request)
+        request_id = request.scope["state"]["request_id"]
+        shown, grant = await self._entrance.enter(request, request_id)
+        stack = AsyncExitStack()
+        try:
+            client = await stack.enter_async_context(self._entrance.hub.joined(shown, grant, request_id))
+            seat = Seat(self._entrance.hub, client, grant)
+            found, faults = await seat.allowed(topics)
+            for problem in faults.values():
+                raise problem
+            place = await self._entrance.hub.place(grant.tenant_id, after)
+        except BaseException:
+            await stack.aclose()
+            raise
+        client.tell(client.standing)
+        client.add(dict.fromkeys(found, place))
+
+        async def written() -> AsyncIterator[bytes]:
+            async for frames in client.frames(PING):
+                yield b"".join(frame.stream for frame in frames) or b": ping\n\n"
+
+        return Events(written(), stack, headers=HEADERS)
+
+    async def socket(self, request: Request) -> Answer:
+        """The stream itself, asked for without an upgrade."""
+        raise UpgradeRequired(
+            "Connect with a WebSocket, or read /api/v1/events/stream.", headers={"Upgrade": "websocket"}
+        )
+
+    async def ticket(self, request: Request) -> Answer:
+        """A ticket for the caller's credential."""
+        grant = await self._api.enter(request, None)
+        filters.none(request)
+        ticket, until = self._entrance.tickets.make(self._entrance.gate.shown(request), grant.tenant_id)
+        return Answer(201, json.dumps({"ticket": ticket, "expires_at": clock.format(until)}), JSON)
+
+
+class Events(StreamingResponse):
+    """A stream that leaves its seat also where it ends before its first piece."""
+
+    def __init__(self, content: AsyncIterator[bytes], stack: AsyncExitStack, **options: Any) -> None:
+        super().__init__(content, **options)
+        self._stack = stack
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async with self._stack:
+            await super().__call__(scope, receive, send)
+
+
+def _query(request: Request) -> tuple[tuple[str, ...], str | None]:
+    """Topics, and the cursor: the one that a client which comes back has last."""
+    parameters = request.query_params
+    faults = [
+        Fault(name, "unknown_parameter", "there is no such parameter") for name in parameters if name not in KNOWN
+    ]
+    if faults:
+        raise UnknownParameter("A query parameter is unknown.", errors=faults)
+    names = [name for given in parameters.getlist("topics") for name in given.split(",")] or ["*"]
+    if len(names) > order.TOPICS:
+        fault = Fault("topics", "length", f"must have {order.TOPICS} entries at most")
+        raise UnknownParameter("There are too many topics.", errors=[fault])
+    after = request.headers.get("last-event-id") or parameters.get("after")
+    return tuple(dict.fromkeys(names)), after
+
+
+def operations(stream: Stream) -> list[Operation]:
+    """What is an ordinary request."""
+    schema = {
+        "type": "object",
+        "required": ["ticket", "expires_at"],
+        "properties": {
+            "ticket": {
+                "type": "string",
+                "description": "For `?ticket=`, or the protocol `ticket.<ticket>`; works once.",
+            },
+            "expires_at": {"type": "string", "format": "date-time"},
+        },
+    }
+    return [
+        Operation(
+            "stream-tickets.create", "POST", "/api/v1/stream/tickets",
+            "Get a way into the live stream for a browser, which can send no headers: it works once, for a minute.",
+            stream.ticket, None, answers={201: schema}, problems=(400, 401, 403, 406, 429), tag="events",
+        )
+    ]  # fmt: skip
+
+
+def routes(stream: Stream) -> list[tuple[str, str, Handler]]:
+    """What lasts: described by the AsyncAPI document."""
+    return [("/api/v1/events/stream", "GET", stream.read), ("/api/v1/stream", "GET", stream.socket)]

@@ -1,0 +1,38 @@
+"""The WebSocket of a connection: uvicorn's protocol, with a way to send frames that are written once for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+
+#: the ASGI extension: sends bytes that are frames already, and waits while the other side does not read
+FRAMES = "crosstie.frames"
+#: bytes of a message that a client sends; seconds between pings, and for the answer to one
+SIZE, PING, PONG = 65_536, 25.0, 20.0
+#: seconds for the last bytes to leave once a client is given up
+LAST = 5.0
+
+
+class Wire(WebSocketsSansIOProtocol):
+    """uvicorn's protocol without compression: so the same bytes suit every client."""
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == 101:
+            self.scope["extensions"][FRAMES] = {"send": self._frames}
+
+    async def _frames(self, pieces: Iterable[bytes]) -> None:
+        """Send frames, not more at once than the connection takes. Raises ClientDisconnected."""
+        for piece in pieces:
+            await self.writable.wait()
+            if self.disconnected or self.close_sent or self.transport.is_closing():
+                raise ClientDisconnected
+            self.transport.write(piece)
+
+    def keepalive_timeout(self) -> None:
+        """Give up a client that does not answer, and what it has not read of."""
+        super().keepalive_timeout()
+        self.loop.call_later(LAST, self.transport.abort)
