@@ -47,12 +47,16 @@ from crosstie.catalog import catalogue
 from crosstie.db import engine
 from crosstie.db.seat import Seat
 from crosstie.declare.catalogue import Catalogue
+from crosstie.deliver import inbound
 from crosstie.deliver.broker.address import Address
 from crosstie.deliver.broker.broker import Broker, Take
 from crosstie.deliver.broker.build import build
 from crosstie.deliver.broker.inbox import Inbox
 from crosstie.deliver.broker.line import Incoming
 from crosstie.deliver.broker.sink import Brokers
+from crosstie.deliver.inbound.build import Inbound
+from crosstie.deliver.inbound.build import build as build_inbound
+from crosstie.deliver.inbound.reading import Reader
 from crosstie.deliver.webhook import Webhooks
 from crosstie.deliver.wire import Wire
 from crosstie.errors import ConfigurationError
@@ -94,7 +98,7 @@ logger = structlog.get_logger()
 #: by which the environment asks for spans, as OpenTelemetry has it
 COLLECTORS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 #: the SQL of the owner's functions
-OWNING = (log, access, oauth, field, watch)
+OWNING = (log, access, oauth, field, watch, inbound)
 FUNCTIONS = tuple(Path(package.__file__ or "").with_name("functions.sql") for package in OWNING)
 
 
@@ -121,6 +125,7 @@ class Process:
     routes: Routes
     dispatcher: Dispatcher
     ingest: Ingest
+    inbound: Inbound
     worker: Worker | None
     metrics: Metrics
     news: News
@@ -154,9 +159,9 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         news = News()
         herald = Herald(worker_pool, dsns.worker, routes, dispatcher, worker, news)
         wake = dispatcher.wake if work else herald.tell
-        seat = Seat(partial(engine.connect, dsns.worker, name=f"crosstie {name} ingest", **_limits(settings)))
-        stack.push_async_callback(seat.close)
-        ingest = Ingest(seat, routes, epoch, worker=worker, wake=wake, tell=news.tell)
+        ingest = Ingest(
+            _seat(stack, dsns, settings, f"{name} ingest"), routes, epoch, worker=worker, wake=wake, tell=news.tell
+        )
         made = Log(app, worker_pool, declared, epoch, vault, guard, wake=wake, tell=news.tell, rerouted=routes.drop)
         made.address = settings.public_url
         made.poke = worker.wake if worker else lambda: herald.tell(())
@@ -170,13 +175,15 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         states = partial(lines, brokers if worker else ())
         metrics = Metrics(made, ingest, dispatcher, name, routes.get, states)
         trusted = Foreign(made, KeySets(fetcher.get))
-        process = Process(made, vault, trusted, routes, dispatcher, ingest, worker, metrics, news, [])
+        intake = Intake(declared, Registry(app))
+        actors = {broker.address.source: broker.address.actor for broker in brokers}
+        park = Park(worker_pool, intake, ingest, epoch, settings.retry_schedule, actors)
+        reader, seat = Reader(intake, ingest, park), _seat(stack, dsns, settings, f"{name} inbound")
+        doors = build_inbound(app, worker_pool, vault, reader, seat, fetcher, settings)
+        process = Process(made, vault, trusted, routes, dispatcher, ingest, doors, worker, metrics, news, [])
         process.tasks += [herald.run, vault.masters.live, Presence(worker_pool, name, states, metrics.encoded).run]
         await _watched(stack, process, settings)
         if worker:
-            intake = Intake(declared, Registry(app))
-            actors = {broker.address.source: broker.address.actor for broker in brokers}
-            park = Park(worker_pool, intake, ingest, epoch, settings.retry_schedule, actors)
             inbox = Inbox(app, intake, ingest, park, settings.public_url)
             process.tasks += [park.run, *(partial(broker.run, counted(inbox.take, metrics)) for broker in brokers)]
             process.tasks += [
@@ -189,6 +196,7 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
                 Broom(made, store).run,
                 Sealer(worker_pool, vault.witness, anchors(settings, vault)).run,
                 Rotation(made, vault).run,
+                doors.later.run,
             ]
         yield process
 
@@ -224,6 +232,12 @@ def counted(take: Take, metrics: Metrics) -> Take:
         await take(address, messages)
 
     return counting
+
+
+def _seat(stack: AsyncExitStack, dsns: Dsns, settings: Settings, name: str) -> Seat:
+    seat = Seat(partial(engine.connect, dsns.worker, name=f"crosstie {name}", **_limits(settings)))
+    stack.push_async_callback(seat.close)
+    return seat
 
 
 async def _pool(stack: AsyncExitStack, dsn: str, settings: Settings, name: str) -> asyncpg.Pool:
@@ -284,7 +298,10 @@ async def serve(
             uploads = Uploads(blobs(settings), settings.upload_limit)
             hub = Hub(process.log, tokens, process.news, settings, f"{settings.public_url}/docs/errors")
             tasks.append(group.create_task(hub.run()))
-            web = server.build(process.log, process.ingest, tokens, process.metrics, settings, uploads, flows, hub)
+            door = process.inbound.door
+            web = server.build(
+                process.log, process.ingest, tokens, process.metrics, settings, uploads, flows, hub, door
+            )
             usage = Usage(process.log.worker, tokens.used)
             tasks.append(group.create_task(usage.run()))
             await _listen(process.tracing.edge(web) if process.tracing else web, hub, settings, listener, stop)

@@ -11,6 +11,7 @@ from crosstie.api import body, bulk, events, filters
 from crosstie.declare.catalogue import Catalogue
 from crosstie.declare.resource import Resource
 from crosstie.deliver import sender, webhook
+from crosstie.deliver.inbound import directory, door, keep, later
 from crosstie.kit import json, resolver
 from crosstie.log import delivery, operation, replay, retention, timed, worker
 from crosstie.modules.field import offer, photo
@@ -93,6 +94,13 @@ def limits() -> str:
         ("Body of an answer or request that is shown", f"{delivery.SHOWN >> 10} KiB", "cut"),
         ("Retry-After that is obeyed", f"{webhook.MOST_WAIT / 3600:.0f} h at most", "capped"),
         ("An endpoint that only fails is disabled after", f"{webhook.PATIENCE.days} days", "event, `disabled`"),
+        (
+            "Refused requests of one inbound source that are kept",
+            f"{door.REFUSED} a minute, {later.REFUSED} in all",
+            "401",
+        ),
+        ("Body that is kept of a refused request", f"{keep.UNPROVED >> 10} KiB", "cut"),
+        ("A change of an inbound source is known everywhere within", f"{directory.TTL:.0f} s", "as before"),
         ("Attempts under way in one process", f"{worker.ABREAST}", "the rest waits"),
         ("A silent worker's leases are freed after", f"{worker.SILENCE:.0f} s", "another attempt"),
         ("Replayed deliveries waiting per endpoint", f"{replay.BACKLOG}", "the replay waits"),
@@ -117,6 +125,7 @@ def _quotas() -> list[tuple[str, str, str]]:
         "Requests of one tenant": usual.rate_limit_tenant,
         "Requests of one address without a valid credential": usual.rate_limit_guests,
         "Requests at the token endpoints, of one app or address": usual.rate_limit_tokens,
+        "Requests of one inbound source": usual.rate_limit_hooks,
     }
     beyond = "429 `too_many_requests`, `Retry-After`"
     return [(what, f"{most} a minute (setting)", beyond) for what, most in counted.items()]

@@ -51,6 +51,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "secrets": (TECHNICAL, TECHNICAL),
     "settings": (INSIDE, "owner"),
     "webhook-endpoints": (TECHNICAL, TECHNICAL),
+    "inbound-sources": (TECHNICAL, TECHNICAL),
+    "inbound-requests": (TECHNICAL, TECHNICAL),
     "deliveries": (TECHNICAL, TECHNICAL),
     "dead-letters": (TECHNICAL, TECHNICAL),
     "integrations": ("developer owner", ""),

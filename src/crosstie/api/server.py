@@ -17,7 +17,7 @@ from crosstie.access.oauth.flow import Flows
 from crosstie.access.session import Sessions
 from crosstie.access.ticket import Tickets
 from crosstie.access.token import Grant, Tokens
-from crosstie.api import asyncapi, derive, directory, download, events, link, openapi, plain, wellknown
+from crosstie.api import asyncapi, derive, directory, download, events, hook, link, openapi, plain, wellknown
 from crosstie.api.cors import Cors
 from crosstie.api.edge import Edge, Endpoint
 from crosstie.api.entry import Api
@@ -122,7 +122,15 @@ def operations(parts: Parts) -> list[Operation]:
 
 
 def build(
-    log: Log, ingest: Ingest, tokens: Tokens, figures: Figures, terms: Terms, uploads: Uploads, flows: Flows, hub: Hub
+    log: Log,
+    ingest: Ingest,
+    tokens: Tokens,
+    figures: Figures,
+    terms: Terms,
+    uploads: Uploads,
+    flows: Flows,
+    hub: Hub,
+    hooks: hook.Door,
 ) -> Edge:
     """The web application of one process."""
     proxies = Proxies(terms.trusted_proxies)
@@ -149,6 +157,7 @@ def build(
     sessions = Sessions(log, terms.session_idle, terms.session_longest)
     door = Door(sessions, Cookies(log.cipher, address), proxies.client)
     handlers += gate.guests([*link.pages(api), *pages.routes(door), *download.routes(api, uploads)])
+    handlers += hook.routes(hooks, gate)
     handlers += gate.guests(site.routes(description, log.catalogue.events))
     handlers += gate.guests(wellknown.routes(address, terms.security_contact))
     handlers += gate.guests(endpoint.routes(endpoint.Endpoints(api, flows, Ends(log, flows.own))), "tokens")

@@ -1,4 +1,4 @@
-"""What delivery declares: webhook endpoints, and the event that warns of one that was disabled."""
+"""What delivery declares: webhook endpoints with the event that warns of a disabled one, and what comes in."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from crosstie.declare.module import Module
 from crosstie.declare.shape import Shape
 from crosstie.deliver import verbs
 from crosstie.deliver.endpoint import ENDPOINTS
+from crosstie.deliver.inbound.event import RECEIVED
+from crosstie.deliver.inbound.request import INBOUND_REQUESTS
+from crosstie.deliver.inbound.source import INBOUND_SOURCES
 
 _DISABLED = (
     Field(kinds.Id(), name="webhook_endpoint_id", doc="The endpoint."),
@@ -36,4 +39,9 @@ TEST = EventType(
     subject="webhook_endpoint",
     subject_field="webhook_endpoint_id",
 )
-MODULE = Module("deliver", "Webhook endpoints.", resources=(ENDPOINTS,), events=(AUTO_DISABLED, TEST))
+MODULE = Module(
+    "deliver",
+    "Webhooks out and in.",
+    resources=(ENDPOINTS, INBOUND_SOURCES, INBOUND_REQUESTS),
+    events=(AUTO_DISABLED, TEST, RECEIVED),
+)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 
 import httpcore2
@@ -48,10 +48,20 @@ class Fetcher:
 
     async def get(self, url: str) -> bytes:
         """The document at a URL: what is answered with 200, whole. Raises Unfetched."""
+        status, body = await self.ask("GET", url)
+        if status != 200:
+            raise Unfetched(f"the answer was {status}")
+        return body
+
+    async def ask(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, content: bytes = b""
+    ) -> tuple[int, bytes]:
+        """Status and body of an answer, whatever it is. Raises Unfetched."""
+        sent = [*_HEADERS, *(headers or {}).items()]
         try:
             target = self._guard.check_url(url)
             async with asyncio.timeout(self._seconds):
-                return await self._read(self._pools[target.scheme], target.url)
+                return await self._read(self._pools[target.scheme], method, target.url, sent, content)
         except TimeoutError:
             raise Unfetched(f"no complete answer within {self._seconds:g} s") from None
         except (Forbidden, Unresolved, httpcore2.NetworkError, httpcore2.ProtocolError) as error:
@@ -64,10 +74,10 @@ class Fetcher:
         for pool in self._pools.values():
             await pool.aclose()
 
-    async def _read(self, pool: httpcore2.AsyncConnectionPool, url: str) -> bytes:
-        async with pool.stream("GET", url, headers=_HEADERS) as response:
-            if response.status != 200:
-                raise Unfetched(f"the answer was {response.status}")
+    async def _read(
+        self, pool: httpcore2.AsyncConnectionPool, method: str, url: str, headers: list[tuple[str, str]], content: bytes
+    ) -> tuple[int, bytes]:
+        async with pool.stream(method, url, headers=headers, content=content or None) as response:
             if any(name.lower() == b"content-encoding" for name, _ in response.headers):
                 raise Unfetched("the answer is packed, which was not asked for")
             body = bytearray()
@@ -75,7 +85,7 @@ class Fetcher:
                 body += chunk
                 if len(body) > SIZE:
                     raise Unfetched(f"the document is larger than {SIZE} bytes")
-            return bytes(body)
+            return response.status, bytes(body)
 
 
 class _Judged(httpcore2.AsyncNetworkBackend):

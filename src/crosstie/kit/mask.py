@@ -19,7 +19,7 @@ SECRET = re.compile(
 TOKENS = re.compile(
     r"\b(?:ct_(?:live|test)_[0-9A-Za-z]{8,}|(?:whsec|whsk|sk|pk|rk|xox[abpr]|ghp|gho)[_-][0-9A-Za-z_+/=-]{8,}"
     r"|eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{4,}(?:\.[0-9A-Za-z_-]*)?)"
-    r"|(?<=[Bb]earer )\S{8,}|(?<=[Bb]asic )[0-9A-Za-z+/=]{8,}|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|(?<=[Bb]earer )\S{8,}|(?<=[Bb]asic )[0-9A-Za-z+/=]{8,}|(?<=/hooks/)[0-9A-Za-z_]{8,}|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
 )
 EMAIL = re.compile(r"[0-9A-Za-z._%+'-]{1,64}@[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)+")
 #: thirteen to nineteen digits, as cards have, parted by spaces or hyphens at most

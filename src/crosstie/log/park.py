@@ -171,9 +171,9 @@ class Park:
         """Into the log with it; answers what still stands against that."""
         raw = row["event"].encode()
         document = json.loads(raw)
-        # a source that is here no more tells of its tenant only
+        # a source that is here no more tells of its tenant only, and an inbound source of no people
         kind, _, name = row["source"].partition(":")
-        actor = self._actors.get(row["source"]) or Actor(kind, name, frozenset("*"))
+        actor = self._actors.get(row["source"]) or Actor(kind, name, frozenset("*" if kind == "broker" else ()))
         try:
             arrival = await self._intake.arrival(row["tenant_id"], actor, document, raw, source=row["source"])
             (fate,) = await self._ingest.put([arrival])

@@ -104,7 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     s3_secret_access_key: Annotated[str, _doc("Secret of that key", secret=True)] = ""
     retention_events: Annotated[int, _range(1, 3650), _doc("Events are kept for", unit="days")] = 90
     retention_deliveries: Annotated[
-        int, _range(1, 3650), _doc("Ended deliveries and their attempts are kept for", unit="days")
+        int, _range(1, 3650), _doc("Ended deliveries, their attempts and inbound requests are kept for", unit="days")
     ] = 30
 
     signing_algorithm: Annotated[
@@ -121,6 +121,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rate_limit_guests: Annotated[
         int, _range(1, 100_000_000), _doc("Requests of one address without a valid credential", unit="per minute")
     ] = 6_000
+    rate_limit_hooks: Annotated[
+        int, _range(1, 100_000_000), _doc("Requests of one inbound source", unit="per minute")
+    ] = 120_000
     rate_limit_tokens: Annotated[
         int,
         _range(1, 100_000_000),

@@ -163,6 +163,10 @@ async def _alert_rule(world: World) -> Body:
     return {"name": f"Rule {next(NUMBERS)}", "kind": "failure_rate", "threshold": "10"}
 
 
+async def _source(world: World) -> Body:
+    return {"name": f"Gateway {next(NUMBERS)}", "dialect": "hmac", "options": {"header": "X-Seal"}}
+
+
 SAMPLES: dict[str, Sample] = {
     "clients": Sample(_client, {"name": "Another", "phone": "+27 44 000 0000"}),
     "sites": Sample(_site, {"city": "Knysna", "latitude": "-34.0363"}),
@@ -178,6 +182,7 @@ SAMPLES: dict[str, Sample] = {
     "payments": Sample(_payment),
     "webhook-endpoints": Sample(_endpoint, {"description": "Another"}),
     "alert-rules": Sample(_alert_rule, {"threshold": "2.5", "for_seconds": 60}),
+    "inbound-sources": Sample(_source, {"name": "Another", "options": {"header": "X-Other"}}),
     "secrets": Sample(_secret, {"description": "Another", "kind": "database"}),
     "api-keys": Sample(_key, {"name": "Another"}),
     "legal-holds": Sample(_hold, {"reason": "Two courts want it."}),

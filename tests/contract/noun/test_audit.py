@@ -212,6 +212,15 @@ async def _export(actor: Actor) -> str:
     )  # fmt: skip
 
 
+async def _request(actor: Actor) -> str:
+    source = ids.parse(await actor.world.some("inbound-sources"))
+    now = await actor.superuser.fetchval("SELECT now()")
+    return await actor.insert(
+        "inbound_requests", source_id=source, received_at=now, status="rejected", reason="no_secret",
+        verified=False, headers="{}", body=b"", size=0, attempts=1,
+    )  # fmt: skip
+
+
 async def _operation(actor: Actor) -> str:
     later = await actor.superuser.fetchval("SELECT now() + interval '1 day'")
     return await actor.insert(
@@ -231,6 +240,7 @@ RARE: dict[str, tuple[Make, str, dict[str, Any]]] = {
     "deliveries.cancel": (lambda actor: _delivery(actor, "pending"), "POST", {}),
     "dead-letters.retry": (_letter, "POST", {}),
     "dead-letters.discard": (_letter, "POST", {"reason": "Why not"}),
+    "inbound-requests.replay": (_request, "POST", {}),
     "operations.cancel": (_operation, "POST", {}),
     "exports.delete": (_export, "DELETE", {}),
 }
