@@ -312,6 +312,50 @@ REVOKE ALL ON idempotency FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency TO crosstie_app;
 
+ALTER TABLE inbound_requests ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE inbound_requests FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON inbound_requests TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON inbound_requests TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON inbound_requests TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON inbound_requests FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, UPDATE ON inbound_requests TO crosstie_app;
+
+GRANT SELECT, INSERT, UPDATE ON inbound_requests TO crosstie_worker;
+
+ALTER TABLE inbound_sources ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE inbound_sources FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON inbound_sources TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON inbound_sources TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON inbound_sources TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON inbound_sources FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON inbound_sources TO crosstie_app;
+
+GRANT SELECT ON inbound_sources TO crosstie_worker;
+
 ALTER TABLE inbox ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE inbox FORCE ROW LEVEL SECURITY;
@@ -1843,6 +1887,67 @@ BEGIN
     FROM alerts a JOIN tenants t ON t.id = a.tenant_id WHERE a.status = 'firing' ORDER BY a.fired_at LIMIT 200;
 END $$;
 
+-- The source that a token belongs to, by its keyed hash: its tenant is not known before.
+
 REVOKE ALL ON FUNCTION watch_summary() FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION watch_summary() TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION inbound_find(digest bytea) RETURNS TABLE (
+  tenant_id uuid, id uuid, name text, dialect text, options jsonb, secret bytea, old_secret bytea, old_until timestamptz,
+  tenant_status text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT s.tenant_id, s.id, s.name, s.dialect, s.options, s.secret, s.old_secret, s.old_until, t.status
+  FROM (SELECT * FROM inbound_sources WHERE hash = digest
+    UNION ALL SELECT * FROM inbound_sources WHERE old_hash = digest AND url_until > now()) s
+  JOIN tenants t ON t.tenant_id = s.tenant_id AND t.id = s.tenant_id;
+END $$;
+
+-- Requests whose next look is due; those of a suspended tenant wait for it.
+
+REVOKE ALL ON FUNCTION inbound_find(bytea) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION inbound_find(bytea) TO crosstie_app;
+
+CREATE OR REPLACE FUNCTION due_inbound(most int) RETURNS TABLE (tenant_id uuid, id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT r.tenant_id, r.id FROM inbound_requests r
+    JOIN tenants t ON t.tenant_id = r.tenant_id AND t.id = r.tenant_id AND t.status = 'active'
+    WHERE r.status = 'pending' AND r.due_at <= now() ORDER BY r.due_at LIMIT most;
+END $$;
+
+-- Forget requests that are past their time, and of those that were refused all but the newest of each source, a little
+-- at once. What is pending stays.
+
+REVOKE ALL ON FUNCTION due_inbound(int) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION due_inbound(int) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION forget_inbound(before uuid, refused int, most int) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE gone bigint;
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  DELETE FROM inbound_requests r USING (
+    SELECT tenant_id, id FROM inbound_requests WHERE id < before AND status <> 'pending'
+    UNION ALL
+    SELECT tenant_id, id FROM (SELECT tenant_id, id, row_number() OVER (PARTITION BY tenant_id, source_id ORDER BY id DESC) AS n
+      FROM inbound_requests WHERE status = 'rejected' AND NOT verified) x WHERE n > refused
+    LIMIT most) o
+    WHERE r.tenant_id = o.tenant_id AND r.id = o.id;
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  RETURN gone;
+END $$;
+
+REVOKE ALL ON FUNCTION forget_inbound(uuid, int, int) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION forget_inbound(uuid, int, int) TO crosstie_worker;
