@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -48,9 +50,10 @@ if all(module.name != "bench" for module in catalog.MODULES):
 QUOTAS = {"rate_limit": 100_000_000, "rate_limit_events": 100_000_000}
 
 
-def settings(home: Path, port: int) -> Settings:
+def settings(home: Path, port: int, brokers: Iterable[str] = ()) -> Settings:
     """The settings of a stand."""
-    return Settings(home=home, port=port, egress_allow=("127.0.0.0/8",), log_level="warning", **QUOTAS)
+    common: dict[str, Any] = {"egress_allow": ("127.0.0.0/8",), "log_level": "error", **QUOTAS}
+    return Settings(home=home, port=port, brokers=tuple(brokers), **common)
 
 
 def main() -> None:
@@ -60,7 +63,7 @@ def main() -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listener.bind(("127.0.0.1", plan["port"]))
     serving = app.serve(
-        settings(Path(plan["home"]), plan["port"]),
+        settings(Path(plan["home"]), plan["port"], plan.get("brokers", ())),
         Dsns(plan["app"], plan["worker"]),
         api=True,
         work=plan["work"],

@@ -17,7 +17,7 @@ import asyncpg
 import stand
 from stand import Figure, Sink, Stand
 
-COUNTS = "SELECT count(*) FILTER (WHERE status = 'delivered') AS done, count(*) AS whole FROM deliveries"
+COUNTS = "SELECT count(*) FILTER (WHERE status = 'delivered' AND sink = 'webhook') AS done FROM deliveries"
 STATS = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
 
 

@@ -30,6 +30,9 @@ class Broker:
         self.fault: str | None = "not connected yet"
         self._rest = float("-inf")
         self._window = asyncio.Semaphore(WINDOW)
+        #: sends that wait for the broker's word, since when; and those that were cut short
+        self._waiting: dict[asyncio.Task[object], float] = {}
+        self._late: set[asyncio.Task[object]] = set()
 
     def ready(self) -> bool:
         """Whether events may be handed to it now."""
@@ -37,6 +40,13 @@ class Broker:
 
     async def run(self, take: Take | None = None) -> None:
         """Keep the line open until cancelled, and hand what comes in to `take`."""
+        watch = asyncio.create_task(self._watch())
+        try:
+            await self._keep(take)
+        finally:
+            watch.cancel()
+
+    async def _keep(self, take: Take | None) -> None:
         wait = FIRST
         while True:
             try:
@@ -87,27 +97,44 @@ class Broker:
         """Hand over one event and wait for the broker's word. Raises Away, Refused."""
         if not self.ready():
             raise Away("The broker is not connected.")
+        if self._window.locked():
+            try:
+                async with asyncio.timeout(self._place):
+                    await self._window.acquire()
+            except TimeoutError:
+                raise self._stalled("The broker takes its time: no place in its window.") from None
+        else:
+            await self._window.acquire()
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting[task] = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(self._place):
-                await self._window.acquire()
-        except TimeoutError:
-            raise self._stalled("The broker takes its time: no place in its window.") from None
-        try:
-            async with asyncio.timeout(self._confirm):
-                await self._line.publish(message)
+            await self._line.publish(message)
         except Refused:
             raise
-        except TimeoutError:
-            raise self._stalled(f"The broker did not confirm within {self._confirm:.0f} s.") from None
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise Away("The line broke.") from None  # a client cancels what waits on a line that it closes
-        except Exception as error:  # noqa: BLE001  # as above
+        except (Exception, asyncio.CancelledError) as error:  # whatever a client raises
+            if task in self._late:
+                task.uncancel()
+                raise self._stalled(f"The broker did not confirm within {self._confirm:.0f} s.") from None
+            if isinstance(error, asyncio.CancelledError):
+                if task.cancelling():
+                    raise
+                raise Away("The line broke.") from None  # a client cancels what waits on a line that it closes
             raise Away(self.address.hide(f"{type(error).__name__}: {error}"[:300])) from None
         finally:
+            del self._waiting[task]
+            self._late.discard(task)
             self._window.release()
+
+    async def _watch(self) -> None:
+        """Cut short what waits too long: one clock for all, as a timer for each would cost more than the send."""
+        while True:
+            await asyncio.sleep(self._confirm / 20)
+            since = asyncio.get_running_loop().time() - self._confirm
+            for task in [task for task, began in self._waiting.items() if began < since]:
+                if task not in self._late:
+                    self._late.add(task)
+                    task.cancel()
 
     def _stalled(self, sentence: str) -> Away:
         self._rest = asyncio.get_running_loop().time() + REST

@@ -12,11 +12,21 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import MaxPayloadError
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, PubAck, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NoStreamResponseError, NotFoundError
 
 from crosstie.deliver.broker.address import Address
-from crosstie.deliver.broker.line import CONFIRM, PREFETCH, Incoming, Names, Outgoing, Refused, drained, prefix
+from crosstie.deliver.broker.line import (
+    CONFIRM,
+    PREFETCH,
+    WINDOW,
+    Incoming,
+    Names,
+    Outgoing,
+    Refused,
+    drained,
+    prefix,
+)
 
 #: seconds that a stream of ours keeps a message, bytes that it keeps, seconds in which it knows a repeat
 AGE, BYTES, REPEATS = 7 * 86_400, 1 << 30, 120
@@ -54,6 +64,9 @@ class NatsLine:
         self._names = names
         self._reads = reads
         self._client: Client | None = None
+        self._jetstream: JetStreamContext | None = None
+        #: confirms that are waited for
+        self._confirms: set[asyncio.Future[PubAck]] = set()
         self._closed = asyncio.Event()
         self._subscriptions: list[JetStreamContext.PushSubscription] = []
         self._came: asyncio.Queue[Incoming] = asyncio.Queue()
@@ -61,8 +74,8 @@ class NatsLine:
 
     @property
     def _stream(self) -> JetStreamContext:
-        assert self._client is not None
-        return self._client.jetstream(timeout=CONFIRM)
+        assert self._jetstream is not None
+        return self._jetstream
 
     async def open(self) -> None:
         """Connect, make the streams that are missing, and take up the durable consumer."""
@@ -89,6 +102,7 @@ class NatsLine:
             error_cb=told,
             **_credential(url.username, url.password),
         )
+        self._jetstream = self._client.jetstream(timeout=CONFIRM, publish_async_max_pending=2 * WINDOW)
         if prefix(self._names.out):
             await self._ensure(prefix(self._names.out), DiscardPolicy.OLD)
         if self._reads:
@@ -155,6 +169,8 @@ class NatsLine:
 
     async def close(self) -> None:
         client, self._client, self._subscriptions = self._client, None, []
+        for confirm in self._confirms:
+            confirm.cancel()  # the client leaves them waiting for ever
         if client is not None:
             try:
                 await client.close()
@@ -164,9 +180,15 @@ class NatsLine:
     async def publish(self, message: Outgoing) -> None:
         """Publish with the server's acknowledgement."""
         subject = self._names.out.format(event_type=message.event.type)
-        headers = {**message.headers(self._names.origin), "Nats-Msg-Id": message.deduplication}
+        headers = message.headers(self._names.origin)
+        headers["Nats-Msg-Id"] = message.deduplication
         try:
-            await self._stream.publish(subject, message.event.envelope(), timeout=CONFIRM, headers=headers)
+            confirm = await self._stream.publish_async(subject, message.event.envelope(), headers=headers)
+            self._confirms.add(confirm)
+            try:
+                await confirm
+            finally:
+                self._confirms.discard(confirm)
         except MaxPayloadError:
             raise Refused("too_large", "The event is larger than the server takes.") from None
         except NoStreamResponseError:

@@ -99,7 +99,7 @@ class RabbitLine(Amqp):
             delivery_mode=DeliveryMode.PERSISTENT,
             headers=dict(message.headers(self._names.origin)),
         )
-        await self._exchange.publish(made, event.type, mandatory=False, timeout=CONFIRM)
+        await self._exchange.publish(made, event.type, mandatory=False)
 
     async def take(self) -> Sequence[Incoming]:
         """The next messages of our queue."""
