@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "sandbox": ("sandbox", "app", "Run a webhook receiver to try things with."),
     "migrate": ("data", "migrate", "Bring the database to this version."),
     "doctor": ("data", "doctor", "Look at everything that this installation needs."),
-    "status": ("data", "status", "Say whether the server serves, and how much waits."),
+    "status": ("status", "status", "Show the whole installation at a glance."),
     "config": ("data", "config", "Show the settings."),
     "backup": ("data", "backup", "Write database and media into one file."),
     "restore": ("data", "restore", "Load a backup into an empty database."),

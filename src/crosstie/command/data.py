@@ -1,4 +1,4 @@
-"""Care of an installation: migrate, doctor, status, configuration, backup and restore."""
+"""Care of an installation: migrate, doctor, configuration, backup and restore."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from crosstie import settings as configuration
 from crosstie.access import restored
 from crosstie.access.master import masters
 from crosstie.app import anchors, opened
-from crosstie.command import http, out
-from crosstie.command.failing import FAILED, UNREACHABLE, Failure
+from crosstie.catalog import catalogue
+from crosstie.command import out
+from crosstie.command.failing import FAILED, Failure
 from crosstie.command.out import Form, Output
 from crosstie.command.schema import bring
 from crosstie.db.embedded import state
+from crosstie.deliver.broker.address import Address, parse
+from crosstie.deliver.broker.probe import probe
 from crosstie.errors import ConfigurationError
 from crosstie.installation import Installation, held
 from crosstie.settings import Settings
@@ -29,7 +32,6 @@ from crosstie.watch import doctor as clinic
 
 migrate = out.command()
 doctor = out.command()
-status = out.command()
 config = out.group("The settings of this installation.")
 backup = out.command()
 restore = out.command()
@@ -58,7 +60,8 @@ def run_doctor(output: Output = None) -> None:
     """
 
     async def examine(at: Installation) -> list[clinic.Finding]:
-        return [finding async for finding in clinic.examine(clinic.Patient(at.settings, at.app, at.worker, at.owner))]
+        patient = clinic.Patient(at.settings, at.app, at.worker, at.owner)
+        return [finding async for finding in clinic.examine(patient, _brokers(at.settings))]
 
     with held(_settings(), out.note) as at:
         findings = asyncio.run(examine(at))
@@ -68,35 +71,20 @@ def run_doctor(output: Output = None) -> None:
         raise Failure(f"{failed} of {len(findings)} checks failed.", FAILED)
 
 
-@status.command("status")
-def run_status(output: Output = None) -> None:
-    """Say whether the server of this installation serves, and how much waits.
+def _brokers(settings: Settings) -> dict[str, clinic.Check]:
+    """A check of each broker of the settings."""
+    types = [each.name for each in catalogue().events.values() if each.open]
 
-    crosstie status
+    def check(address: Address) -> clinic.Check:
+        async def look(patient: clinic.Patient) -> clinic.Found:
+            fault = await probe(address, settings, types)
+            if fault is None:
+                return "ok", "connected; what events go out to is there", ""
+            return "fail", fault, "is it running, and may the user of its address make streams, exchanges and queues?"
 
-    crosstie status -o json
-    """
-    settings = _settings()
-    with http.client(settings, None, os.environ.get("CROSSTIE_BASE_URL")) as client:
-        api = http.Api(client)
-        shown: dict[str, Any] = {"url": str(client.base_url), **api.get("/version")}
-        answer = client.get("/readyz")
-        shown["ready"] = answer.status_code == 200
-        shown |= _figures(api.ask("GET", "/metrics").text)
-    out.one(shown, output)
-    if not shown["ready"]:
-        raise Failure("The server is up and cannot commit.", UNREACHABLE, "`crosstie doctor` looks closer")
+        return look
 
-
-def _figures(text: str) -> dict[str, float]:
-    """The few figures that tell how it goes, out of the metrics."""
-    wanted = {
-        "crosstie_deliveries_waiting": "deliveries_waiting",
-        "crosstie_oldest_due_seconds": "oldest_due_seconds",
-        "crosstie_events_undispatched": "events_undispatched",
-    }
-    lines = (line.split(" ") for line in text.splitlines() if line and not line.startswith("#"))
-    return {wanted[parts[0]]: float(parts[1]) for parts in lines if parts[0] in wanted}
+    return {f"broker {address.name}": check(address) for address in map(parse, settings.brokers)}
 
 
 @config.command("show")

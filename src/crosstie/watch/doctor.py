@@ -6,7 +6,7 @@ import os
 import resource
 import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,9 +51,9 @@ class Patient:
     owner: str = ""
 
 
-async def examine(patient: Patient) -> AsyncIterator[Finding]:
-    """Every finding, in order; a check that cannot be made is a finding, too."""
-    for name, check in CHECKS.items():
+async def examine(patient: Patient, more: Mapping[str, Check]) -> AsyncIterator[Finding]:
+    """Every finding, in order, with `more` that others look at; a check that cannot be made is a finding, too."""
+    for name, check in {**CHECKS, **more}.items():
         try:
             found = await check(patient)
         except FAILURES as error:
@@ -62,6 +62,7 @@ async def examine(patient: Patient) -> AsyncIterator[Finding]:
 
 
 Found = tuple[State, str, str]
+Check = Callable[[Patient], Awaitable[Found]]
 FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, LookupError, ConfigurationError)
 
 
@@ -195,7 +196,7 @@ def _ends(path: Path) -> datetime:
     return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
 
 
-CHECKS: dict[str, Callable[[Patient], Awaitable[Found]]] = {
+CHECKS: dict[str, Check] = {
     "python": _python,
     "home": _home,
     "disk": _disk,

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from crosstie.db.engine import Connection
 from crosstie.db.statement import Statement
 from crosstie.log.sink import broker_way
 from crosstie.log.unit import Unit
@@ -129,7 +130,7 @@ async def dead(unit: Unit, window: int) -> int:
     return int(row[0])
 
 
-async def depth(pool: asyncpg.Pool) -> asyncpg.Record:
+async def depth(pool: asyncpg.Pool | Connection) -> asyncpg.Record:
     """The queues of the whole installation (for the worker role)."""
     (row,) = await pool.fetch(DEPTH)
     return row

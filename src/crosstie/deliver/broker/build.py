@@ -31,13 +31,19 @@ class Terms(Protocol):
 
 def build(terms: Terms, types: Iterable[str]) -> list[Broker]:
     """The brokers of the settings, at rest. `types` are those that outside systems may send."""
+    known = names(terms, types)
+    return [Broker(address, line(address, known)) for address in map(parse, terms.brokers)]
+
+
+def names(terms: Terms, types: Iterable[str]) -> Names:
+    """What things are called on brokers."""
     domains = tuple(sorted({name.partition(".")[0] for name in types}))
-    names = Names(terms.broker_out, terms.broker_in, terms.public_url, domains)
-    return [Broker(address, line(address, names)) for address in map(parse, terms.brokers)]
+    return Names(terms.broker_out, terms.broker_in, terms.public_url, domains)
 
 
-def line(address: Address, names: Names) -> Line:
+def line(address: Address, names: Names, *, reads: bool = True) -> Line:
     """The line that an address asks for."""
     if address.celery:
         return CeleryLine(address, names)
-    return RabbitLine(address, names) if address.scheme.startswith("amqp") else NatsLine(address, names)
+    kind = RabbitLine if address.scheme.startswith("amqp") else NatsLine
+    return kind(address, names, reads=reads)
