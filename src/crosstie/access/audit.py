@@ -195,5 +195,5 @@ async def note(
 
 async def write(connection: Connection, cipher: Cipher, tenant_id: UUID, actor: Actor, act: Act) -> None:
     """An entry within a transaction of the tenant that is no Unit's."""
-    made = trail.arguments(cipher.witness, tenant_id, [act], clock.now(), actor, ORIGIN.get())
-    await connection.execute(trail.NOTE.text, *made)
+    statement, arguments = trail.noted(cipher.witness, tenant_id, [act], clock.now(), actor, ORIGIN.get())
+    await connection.execute(statement.text, *arguments)

@@ -182,8 +182,8 @@ async def _ours(connection: Connection, witness: bytes, found: Sequence[asyncpg.
         logger.error("audit.forged_entry", tenant_id=str(row["tenant_id"]), entry_id=str(row["id"]))
         claimed = {name: str(row[name])[:QUOTED] for name in trail.COVERED if row[name] is not None}
         act = Act(chain.REFUSAL, "audit_entry", str(row["id"]), after={"claimed": claimed}, outcome="denied")
-        made = trail.arguments(witness, row["tenant_id"], [act], clock.now(), SEALER, Origin())
-        await connection.execute(trail.NOTE.text, *made)
+        statement, arguments = trail.noted(witness, row["tenant_id"], [act], clock.now(), SEALER, Origin())
+        await connection.execute(statement.text, *arguments)
     return sorted(ours, key=lambda each: chain.erases(each[0]))
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 MASK = "***"
+#: what has nothing inside; most values of a document are such, and are known by a look
+PLAIN = frozenset((str, int, bool, float, type(None), datetime, UUID))
 #: names of fields and headers whose values are secrets, as parts of a name: `client_secret`, `X-Api-Key`
 SECRET = re.compile(
     r"(?:^|[_\-.\s])(?:secret|password|passwd|passphrase|token|authorization|cookie|set-cookie|credential|credentials"
@@ -36,6 +40,8 @@ def secret(name: str) -> bool:
 
 def secrets(value: Any) -> Any:
     """A document with the values of secret fields masked, at any depth. Names tell; null and booleans stay."""
+    if type(value) in PLAIN:
+        return value
     if isinstance(value, Mapping):
         return {name: MASK if _hidden(name, each) else secrets(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
@@ -67,7 +73,7 @@ def _deep(value: Any) -> Any:
 
 
 def _hidden(name: Any, value: Any) -> bool:
-    return value is not None and not isinstance(value, bool | Mapping) and isinstance(name, str) and secret(name)
+    return isinstance(name, str) and secret(name) and value is not None and not isinstance(value, bool | Mapping)
 
 
 def _luhn(number: str) -> bool:

@@ -6,7 +6,7 @@ stamp that only processes of this installation can make: what somebody else wrot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -47,14 +47,23 @@ audit_pending = sa.Table(
     info={"reach": "batch", "app": "INSERT", "batch": "SELECT, INSERT, DELETE"},
 )
 
+INTO = (
+    "INSERT INTO audit_pending (tenant_id, at, actor_type, actor_id, ip, request_id, id, action, target_type,"
+    " target_id, outcome, before, after, personal, stamp)"
+)
+NUMBERS = [str(number + 1) for number in range(15)]
+#: one entry, as most Units have; and several
 NOTE = Statement(
-    "INSERT INTO audit_pending (tenant_id, id, at, actor_type, actor_id, ip, request_id, action, target_type,"
-    " target_id, outcome, before, after, personal, stamp) SELECT $1::uuid, a.id, $2::timestamptz, $3::text, $4::text,"
-    " $5::text, $6::text, a.action, a.target_type, a.target_id, a.outcome, a.before::json, a.after::json,"
-    " a.personal::json, a.stamp"
+    f"{INTO} VALUES ($1::uuid, $2::timestamptz, $3::text, $4::text, $5::text, $6::text, $7::uuid, $8::text, $9::text,"
+    " $10::text, $11::text, $12::json, $13::json, $14::json, $15::bytea)",
+    NUMBERS,
+)
+NOTES = Statement(
+    f"{INTO} SELECT $1::uuid, $2::timestamptz, $3::text, $4::text, $5::text, $6::text, a.id, a.action, a.target_type,"  # noqa: S608  # names of columns
+    " a.target_id, a.outcome, a.before::json, a.after::json, a.personal::json, a.stamp"
     " FROM unnest($7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],"
     " $15::bytea[]) AS a (id, action, target_type, target_id, outcome, before, after, personal, stamp)",
-    [str(number + 1) for number in range(15)],
+    NUMBERS,
 )
 #: what a stamp covers as it is; and what of it an erasure may blank, covered by a tag of its own
 COVERED = (
@@ -138,20 +147,22 @@ def _shown(resource: Resource, state: Row | Mapping[str, Any] | None) -> dict[st
     return resource.kept.encode(state.__dict__ if isinstance(state, Row) else state)
 
 
-def arguments(
-    witness: bytes, tenant_id: UUID, acts: Iterable[Act], at: datetime, actor: Actor, origin: Origin
-) -> list[Any]:
-    """$1 … $15 of NOTE. `witness` is the installation's key for stamps."""
+def noted(
+    witness: bytes, tenant_id: UUID, acts: Collection[Act], at: datetime, actor: Actor, origin: Origin
+) -> tuple[Statement, list[Any]]:
+    """The statement that has acts wait, and its arguments. `witness` is the installation's key for stamps."""
     ip, request = origin.ip, origin.request_id
-    columns: tuple[list[Any], ...] = tuple([] for _ in range(9))
+    rows = []
     for act in acts:
         id = ids.uuid7()
         before, after, personal = act.documents()
         said = (act.action, act.target_type, act.target_id, act.outcome, before, after)
         made = stamp(witness, (tenant_id, id, at, actor.type, actor.id, request, *said), (ip, personal))
-        for column, value in zip(columns, (id, *said, personal, made), strict=True):
-            column.append(value)
-    return [tenant_id, at, actor.type, actor.id, ip, request, *columns]
+        rows.append((id, *said, personal, made))
+    shared = [tenant_id, at, actor.type, actor.id, ip, request]
+    if len(rows) == 1:
+        return NOTE, [*shared, *rows[0]]
+    return NOTES, [*shared, *map(list, zip(*rows, strict=True))]
 
 
 def stamp(witness: bytes, covered: Sequence[Any], parts: Sequence[str | None]) -> bytes:

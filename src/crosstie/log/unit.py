@@ -226,8 +226,8 @@ class Unit:
         if self._acts:
             acts, self._acts = self._acts, {}
             witness = self.log.cipher.witness
-            made = trail.arguments(witness, self.tenant_id, acts.values(), self.now, self.actor, self.origin)
-            self._writes.append(Write(trail.NOTE, made))
+            made = trail.noted(witness, self.tenant_id, acts.values(), self.now, self.actor, self.origin)
+            self._writes.append(Write(*made))
         await self.flush()
 
     async def flush(self) -> None:
