@@ -122,6 +122,14 @@ GRANT INSERT ON audit_pending TO crosstie_app;
 
 GRANT SELECT, INSERT, DELETE ON audit_pending TO crosstie_worker;
 
+ALTER TABLE brokers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE brokers FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON brokers TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
 ALTER TABLE clients ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE clients FORCE ROW LEVEL SECURITY;
@@ -1485,11 +1493,45 @@ BEGIN
     WHERE l.status = 'parked' AND l.due_at <= now() ORDER BY l.due_at LIMIT most;
 END $$;
 
--- Look-ups across tenants that must happen before a tenant is known.
+-- A worker names the brokers that it serves; answers all of the installation with the seconds since one was named.
 
 REVOKE ALL ON FUNCTION due_letters(int) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION due_letters(int) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION broker_beat(names text[], allowed text[], wanted text[])
+  RETURNS TABLE (name text, tenants text, types text, seen_at timestamptz, age float8)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  INSERT INTO brokers AS b (name, tenants, types, seen_at)
+    SELECT g.name, g.tenants, g.types, clock_timestamp() FROM unnest(names, allowed, wanted) AS g (name, tenants, types)
+    ORDER BY g.name
+    ON CONFLICT (name) DO UPDATE SET tenants = excluded.tenants, types = excluded.types, seen_at = excluded.seen_at;
+  RETURN QUERY SELECT b.name, b.tenants, b.types, b.seen_at,
+    extract(epoch FROM clock_timestamp() - b.seen_at)::float8 FROM brokers b ORDER BY b.name;
+END $$;
+
+REVOKE ALL ON FUNCTION broker_beat(text[], text[], text[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION broker_beat(text[], text[], text[]) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION broker_forget(gone text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  DELETE FROM brokers WHERE name = gone;
+END $$;
+
+-- Look-ups across tenants that must happen before a tenant is known.
+
+REVOKE ALL ON FUNCTION broker_forget(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION broker_forget(text) TO crosstie_worker;
 
 CREATE OR REPLACE FUNCTION key_find(digest bytea) RETURNS TABLE (
   tenant_id uuid, id uuid, scopes jsonb, ips jsonb, expires_at timestamptz, revoked_at timestamptz, old boolean,

@@ -53,6 +53,7 @@ from crosstie.deliver.broker.broker import Broker, Take
 from crosstie.deliver.broker.build import build
 from crosstie.deliver.broker.inbox import Inbox
 from crosstie.deliver.broker.line import Incoming
+from crosstie.deliver.broker.roster import Roster
 from crosstie.deliver.broker.sink import Brokers
 from crosstie.deliver.inbound.build import Inbound
 from crosstie.deliver.inbound.build import build as build_inbound
@@ -152,8 +153,11 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         declared: Catalogue = catalogue()
         epoch = await app.fetchval("SELECT installation_epoch()")
         brokers = build(settings, [each.name for each in declared.events.values() if each.open])
-        sinks: list[Sink] = [Webhooks(worker_pool, vault, sender, settings), Brokers(brokers, settings)]
+        roster = Roster(worker_pool, [broker.address for broker in brokers], serves=work)
+        sinks: list[Sink] = [Webhooks(worker_pool, vault, sender, settings), Brokers(brokers, settings, roster)]
         routes = Routes(worker_pool, sinks)
+        roster.changed = routes.doubt
+        await roster.beat()
         worker = Worker(worker_pool, routes, name, epoch) if work else None
         dispatcher = Dispatcher(worker_pool, routes, worker)
         news = News()
@@ -181,7 +185,8 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         reader, seat = Reader(intake, ingest, park), _seat(stack, dsns, settings, f"{name} inbound")
         doors = build_inbound(app, worker_pool, vault, reader, seat, fetcher, settings)
         process = Process(made, vault, trusted, routes, dispatcher, ingest, doors, worker, metrics, news, [])
-        process.tasks += [herald.run, vault.masters.live, Presence(worker_pool, name, states, metrics.encoded).run]
+        presence = Presence(worker_pool, name, states, metrics.encoded)
+        process.tasks += [herald.run, roster.run, vault.masters.live, presence.run]
         await _watched(stack, process, settings)
         if worker:
             inbox = Inbox(app, intake, ingest, park, settings.public_url)

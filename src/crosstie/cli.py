@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "users": ("tenancy", "users", "Operator: users of a tenant."),
     "keys": ("tenancy", "keys", "Operator: API keys of a tenant."),
     "secrets": ("secrets", "group", "Secrets, and operator: rotation of the keys that seal them."),
+    "brokers": ("brokers", "brokers", "Operator: brokers, and what waits for them."),
     "dlq": ("letters", "dlq", "Operator: dead letters."),
     "audit": ("audit", "audit", "Operator: verify the audit log."),
     "events": ("events", "app", "Read, replay and send events."),

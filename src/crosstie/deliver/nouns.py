@@ -9,6 +9,7 @@ from crosstie.declare.field import Field
 from crosstie.declare.module import Module
 from crosstie.declare.shape import Shape
 from crosstie.deliver import verbs
+from crosstie.deliver.broker.roster import brokers
 from crosstie.deliver.endpoint import ENDPOINTS
 from crosstie.deliver.inbound.event import RECEIVED
 from crosstie.deliver.inbound.request import INBOUND_REQUESTS
@@ -43,5 +44,6 @@ MODULE = Module(
     "deliver",
     "Webhooks out and in.",
     resources=(ENDPOINTS, INBOUND_SOURCES, INBOUND_REQUESTS),
+    tables=(brokers,),
     events=(AUTO_DISABLED, TEST, RECEIVED),
 )

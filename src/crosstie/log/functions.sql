@@ -291,3 +291,30 @@ BEGIN
   RETURN QUERY SELECT l.tenant_id, l.id FROM dead_letters l JOIN tenants t ON t.id = l.tenant_id AND t.status = 'active'
     WHERE l.status = 'parked' AND l.due_at <= now() ORDER BY l.due_at LIMIT most;
 END $$;
+
+-- A worker names the brokers that it serves; answers all of the installation with the seconds since one was named.
+-- for: worker
+CREATE OR REPLACE FUNCTION broker_beat(names text[], allowed text[], wanted text[])
+  RETURNS TABLE (name text, tenants text, types text, seen_at timestamptz, age float8)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  INSERT INTO brokers AS b (name, tenants, types, seen_at)
+    SELECT g.name, g.tenants, g.types, clock_timestamp() FROM unnest(names, allowed, wanted) AS g (name, tenants, types)
+    ORDER BY g.name
+    ON CONFLICT (name) DO UPDATE SET tenants = excluded.tenants, types = excluded.types, seen_at = excluded.seen_at;
+  RETURN QUERY SELECT b.name, b.tenants, b.types, b.seen_at,
+    extract(epoch FROM clock_timestamp() - b.seen_at)::float8 FROM brokers b ORDER BY b.name;
+END $$;
+
+-- for: worker
+CREATE OR REPLACE FUNCTION broker_forget(gone text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  DELETE FROM brokers WHERE name = gone;
+END $$;

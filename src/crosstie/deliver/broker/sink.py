@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
 from crosstie.db.engine import Connection
+from crosstie.deliver.broker.address import Address
 from crosstie.deliver.broker.broker import Broker
 from crosstie.deliver.broker.line import Away, Outgoing, Refused
+from crosstie.deliver.broker.roster import Roster
 from crosstie.kit import clock, text
 from crosstie.log.event import Event
 from crosstie.log.sink import BROKER, Lease, Outcome, Result, Route
+
+#: an address, whether it can be sent to now, and the broker where this process serves it
+Way = tuple[Address, Callable[[], bool], Broker | None]
 
 
 class Terms(Protocol):
@@ -39,36 +44,40 @@ class Brokers:
 
     kind = "broker"
 
-    def __init__(self, brokers: Sequence[Broker], terms: Terms) -> None:
+    def __init__(self, brokers: Sequence[Broker], terms: Terms, roster: Roster) -> None:
         self.brokers = brokers
         self._terms = terms
-        self._wants = {broker.address.name: text.matcher(broker.address.types) for broker in brokers}
+        self._roster = roster
 
     async def routes(self, connection: Connection, tenants: Sequence[UUID]) -> list[Route]:
         """One way per tenant and broker that is for it. Those of a suspended tenant wait."""
-        if not self.brokers:
+        # what only others serve is theirs to send: this process does no more than write it down
+        ways: list[Way] = [(broker.address, broker.ready, broker) for broker in self.brokers]
+        ways += [(address, _never, None) for address in self._roster.others]
+        if not ways:
             return []
+        wants = {address.name: text.matcher(address.types) for address, *_ in ways}
         rows = await connection.fetch(
             "SELECT tenant_id, slug, status FROM tenants WHERE tenant_id = ANY ($1::uuid[])", list(tenants)
         )
         return [
             Route(
                 tenant_id=row["tenant_id"],
-                id=broker.address.route(row["tenant_id"]),
+                id=address.route(row["tenant_id"]),
                 sink=self.kind,
-                wants=self._wants[broker.address.name],
+                wants=wants[address.name],
                 ordered=True,
                 # where both ways have the same names, what goes back would be its sender's own event once more
-                echo=broker.address.source if self._terms.broker_out == self._terms.broker_in else None,
+                echo=address.source if self._terms.broker_out == self._terms.broker_in else None,
                 flowing=row["status"] == "active",
-                ready=broker.ready,
+                ready=ready,
                 schedule=self._terms.retry_schedule,
                 target=broker,
-                name=broker.address.name,
+                name=address.name,
             )
             for row in rows
-            for broker in self.brokers
-            if broker.address.allows(row["slug"])
+            for address, ready, broker in ways
+            if address.allows(row["slug"])
         ]
 
     async def send(self, lease: Lease, route: Route) -> Outcome:
@@ -90,3 +99,7 @@ class Brokers:
     async def settled(self, connection: Connection, results: Sequence[Result]) -> Sequence[Event]:
         """A broker's state is its connection: nothing to note."""
         return ()
+
+
+def _never() -> bool:
+    return False
