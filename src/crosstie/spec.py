@@ -23,6 +23,7 @@ from crosstie.db import policies
 from crosstie.declare.catalogue import Catalogue
 from crosstie.kit import json
 from crosstie.log.unit import Log
+from crosstie.watch.dashboard import dashboard, rules
 
 ROOT = Path(__file__).parents[2]
 #: the address that documents name; a running installation serves them with its own
@@ -43,6 +44,8 @@ def files(declared: Catalogue) -> dict[str, bytes]:
     found = {
         "spec/openapi.json": _pretty(openapi.document(operations(declared), declared, ADDRESS)),
         "spec/asyncapi.json": _pretty(asyncapi.document(declared, ADDRESS)),
+        "spec/grafana.json": _pretty(dashboard()),
+        "spec/prometheus-rules.json": _pretty(rules()),
         "spec/policies.sql": ("\n\n".join(rights) + "\n").encode(),
     }
     found |= {f"docs/reference/{name}": page.encode() for name, page in reference.pages(declared).items()}

@@ -11,6 +11,7 @@ from crosstie.api.openapi import document
 from crosstie.catalog import catalogue
 from crosstie.command import out
 from crosstie.command.out import Form, Output
+from crosstie.watch.dashboard import dashboard, rules
 
 spec = out.group("The API's own description.")
 
@@ -53,3 +54,25 @@ def print_events(output: Output = None) -> None:
     """
     columns = ("name", "version", "direction", "producers", "consumers", "summary")
     out.many([described(event) for event in catalogue().events.values()], output, columns)
+
+
+@spec.command("dashboard")
+def print_dashboard(output: Output = None) -> None:
+    """Print a dashboard for Grafana: its dialogue "Import" takes it.
+
+    crosstie spec dashboard > crosstie.json
+
+    crosstie spec dashboard -o jsonl
+    """
+    out.one(dashboard(), output or Form.JSON)
+
+
+@spec.command("rules")
+def print_rules(output: Output = None) -> None:
+    """Print alert rules for Prometheus: a file of `rule_files`.
+
+    crosstie spec rules > crosstie-rules.yml
+
+    crosstie spec rules -o jsonl
+    """
+    out.one(rules(), output or Form.JSON)

@@ -20,21 +20,21 @@ from crosstie.declare.row import Record
 from crosstie.errors import Fault, Invalid, MoveRefused
 from crosstie.log.unit import Log, Unit
 
-#: what a rule can watch → what its value and threshold are
+#: what a rule can watch → its value, as an alert says it
 WATCHED = {
-    "failure_rate": "percent of calls that failed in the window",
-    "unavailable": "seconds since an integration went down",
-    "timeouts": "calls in the window that ran into their time limit or took more than 10 s",
-    "latency": "95th percentile of the time of calls in the window, in milliseconds",
-    "dead_letters": "deliveries given up in the window",
-    "backlog_age": "seconds that the oldest due delivery has waited",
+    "failure_rate": "{} % of calls failed",
+    "unavailable": "down for {} s",
+    "timeouts": "{} calls ran into their time limit or took more than 10 s",
+    "latency": "95 % of calls took up to {} ms",
+    "dead_letters": "{} given up",
+    "backlog_age": "due for {} s",
 }
 #: of the whole installation: Crosstie makes these rules in the operator's tenant, nobody else can
 OPERATED = {
-    "broker_away": "seconds that a broker has been away from every process",
-    "installation_backlog_age": "seconds that the oldest due delivery of all tenants has waited",
-    "log_lag": "transactions that readers of the log wait for",
-    "undispatched": "events that wait to be dispatched",
+    "broker_away": "away for {} s",
+    "installation_backlog_age": "due for {} s",
+    "log_lag": "{} transactions",
+    "undispatched": "{} events",
 }
 #: kinds whose value is of one integration
 SINGLE = ("failure_rate", "unavailable", "timeouts", "latency", "backlog_age")

@@ -25,7 +25,7 @@ from crosstie.watch.alert import ALERTS, Alert
 from crosstie.watch.health import Survey
 from crosstie.watch.integration import Integration
 from crosstie.watch.measure import WINDOW, Calls
-from crosstie.watch.rule import AlertRule, usual
+from crosstie.watch.rule import OPERATED, WATCHED, AlertRule, usual
 
 #: seconds between two looks, and between two looks at tenants that nothing happens at
 EVERY, WHOLE = 5.0, 60.0
@@ -203,11 +203,11 @@ async def _made(unit: Unit, rule: AlertRule, reading: Reading) -> Alert:
 
 def _words(rule: AlertRule, reading: Reading) -> dict[str, Any]:
     value = Decimal(f"{reading.value:.4f}")
-    summary = f"{rule.name}: {reading.subject}, {value.normalize():f} (threshold {rule.threshold.normalize():f})"
+    said = {**WATCHED, **OPERATED}[rule.kind].format(f"{reading.value:.1f}".removesuffix(".0"))
     return {
         "subject": reading.subject[:300],
         "value": value,
         "threshold": rule.threshold,
         "severity": rule.severity,
-        "summary": summary[:500],
+        "summary": f"{rule.name}: {reading.subject}, {said}"[:500],
     }

@@ -8,11 +8,13 @@ from crosstie.api.sign.door import Door
 from crosstie.api.sign.invitation import Invitation
 from crosstie.api.sign.passkey import Passkey
 from crosstie.api.sign.second import Second
+from crosstie.api.sign.status import Status
 
 
 def routes(door: Door) -> list[tuple[str, str, Handler]]:
     """Path, method, handler of every page."""
     second, invitation, account, passkey = Second(door), Invitation(door), Account(door), Passkey(door)
+    status = Status(door)
     return [
         ("/login", "GET", door.show_login),
         ("/login", "POST", door.log_in),
@@ -28,4 +30,5 @@ def routes(door: Door) -> list[tuple[str, str, Handler]]:
         ("/invitation/{token}", "POST", invitation.accept),
         ("/account", "GET", account.show),
         ("/account", "POST", account.act),
+        ("/status", "GET", status.show),
     ]
