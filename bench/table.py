@@ -16,7 +16,7 @@ from pathlib import Path
 import stand
 
 HERE = Path(__file__).parent
-BENCHES = ("jobs", "ingest", "path", "latency", "lists", "memory", "fairness", "credential", "broker")
+BENCHES = ("jobs", "ingest", "path", "latency", "lists", "memory", "fairness", "credential", "broker", "service")
 SECONDS = 180
 
 

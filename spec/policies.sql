@@ -784,6 +784,82 @@ REVOKE ALL ON secrets FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON secrets TO crosstie_app;
 
+ALTER TABLE service_answers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE service_answers FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON service_answers TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON service_answers TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON service_answers FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON service_answers TO crosstie_app;
+
+ALTER TABLE service_calls ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE service_calls FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON service_calls TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON service_calls TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON service_calls FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON service_calls TO crosstie_app;
+
+ALTER TABLE service_changes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE service_changes FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON service_changes TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON service_changes TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON service_changes TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON service_changes FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT ON service_changes TO crosstie_app;
+
+GRANT SELECT, INSERT, UPDATE ON service_changes TO crosstie_worker;
+
+ALTER TABLE service_providers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE service_providers FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON service_providers TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON service_providers TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON service_providers TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON service_providers FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON service_providers TO crosstie_app;
+
+GRANT SELECT ON service_providers TO crosstie_worker;
+
 ALTER TABLE setting_versions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE setting_versions FORCE ROW LEVEL SECURITY;
@@ -1750,11 +1826,32 @@ BEGIN
   FROM oauth_apps a JOIN tenants t ON t.tenant_id = a.tenant_id AND t.id = a.tenant_id WHERE a.client_id = client;
 END $$;
 
--- The one change that a timeline allows: personal fields of what it kept about one subject become null.
+-- Who provides a service to one tenant, with the state of its breaker: seconds until it may be asked again, null where it is
+-- asked. One round trip stands before each call of a remote service.
 
 REVOKE ALL ON FUNCTION app_find(text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION app_find(text) TO crosstie_app;
+
+CREATE OR REPLACE FUNCTION service_provider(tenant uuid, wanted text) RETURNS TABLE (id uuid, revision bigint, mode text,
+  base_url text, auth jsonb, auth_secret bytea, failures bigint, rest float8, succeeded_at timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT p.id, p.revision, p.mode, p.base_url, p.auth, p.auth_secret, p.failures,
+    extract(epoch FROM p.open_until - clock_timestamp())::float8, p.succeeded_at
+    FROM service_providers p WHERE p.tenant_id = tenant AND p.service = wanted;
+END $$;
+
+-- The one change that a timeline allows: personal fields of what it kept about one subject become null.
+
+REVOKE ALL ON FUNCTION service_provider(uuid, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION service_provider(uuid, text) TO crosstie_app;
+
+GRANT EXECUTE ON FUNCTION service_provider(uuid, text) TO crosstie_worker;
 
 CREATE OR REPLACE FUNCTION timeline_blank(kind text, subject text, names text[]) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp

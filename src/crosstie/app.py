@@ -21,7 +21,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from crosstie import access, log, watch
+from crosstie import access, log, services, watch
 from crosstie.access import anchor, audit, oauth
 from crosstie.access.age import Ages
 from crosstie.access.anchor import Anchors
@@ -64,6 +64,7 @@ from crosstie.errors import ConfigurationError
 from crosstie.kit.blob import Blobs
 from crosstie.kit.egress import Guard
 from crosstie.kit.fetch import Fetcher
+from crosstie.kit.http import Client
 from crosstie.kit.resolver import Resolver
 from crosstie.log.dispatch import Dispatcher
 from crosstie.log.herald import Herald
@@ -86,6 +87,8 @@ from crosstie.modules import field
 from crosstie.modules.compliance import erase
 from crosstie.modules.compliance.archive import Archives
 from crosstie.modules.compliance.request import ERASURE, EXPORT
+from crosstie.services.build import build as build_services
+from crosstie.services.gateway import Gateway
 from crosstie.settings import Settings
 from crosstie.watch.metrics import Metrics, observers
 from crosstie.watch.presence import Presence, State
@@ -99,7 +102,7 @@ logger = structlog.get_logger()
 #: by which the environment asks for spans, as OpenTelemetry has it
 COLLECTORS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 #: the SQL of the owner's functions
-OWNING = (log, access, oauth, field, watch, inbound)
+OWNING = (log, access, oauth, services, field, watch, inbound)
 FUNCTIONS = tuple(Path(package.__file__ or "").with_name("functions.sql") for package in OWNING)
 
 
@@ -130,6 +133,7 @@ class Process:
     worker: Worker | None
     metrics: Metrics
     news: News
+    gateway: Gateway
     tasks: list[Callable[[], Coroutine[Any, Any, None]]]
     tracing: Tracing | None = None
 
@@ -178,16 +182,20 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         routes.add(Reactions(made, (*declared.reactions, *service.reactions), settings.retry_schedule))
         states = partial(lines, brokers if worker else ())
         metrics = Metrics(made, ingest, dispatcher, name, routes.get, states)
+        pulses = Pulses(worker_pool, routes.get)
+        client = Client(guard, resolver)
+        stack.push_async_callback(client.close)
+        gateway = build_services(made, client, routes, settings, observers(metrics.asked, pulses.asked))
         trusted = Foreign(made, KeySets(fetcher.get))
         intake = Intake(declared, Registry(app))
         actors = {broker.address.source: broker.address.actor for broker in brokers}
         park = Park(worker_pool, intake, ingest, epoch, settings.retry_schedule, actors)
         reader, seat = Reader(intake, ingest, park), _seat(stack, dsns, settings, f"{name} inbound")
         doors = build_inbound(app, worker_pool, vault, reader, seat, fetcher, settings)
-        process = Process(made, vault, trusted, routes, dispatcher, ingest, doors, worker, metrics, news, [])
+        process = Process(made, vault, trusted, routes, dispatcher, ingest, doors, worker, metrics, news, gateway, [])
         presence = Presence(worker_pool, name, states, metrics.encoded)
         process.tasks += [herald.run, roster.run, vault.masters.live, presence.run]
-        await _watched(stack, process, settings)
+        await _watched(stack, process, pulses, settings)
         if worker:
             inbox = Inbox(app, intake, ingest, park, settings.public_url)
             process.tasks += [park.run, *(partial(broker.run, counted(inbox.take, metrics)) for broker in brokers)]
@@ -206,14 +214,14 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         yield process
 
 
-async def _watched(stack: AsyncExitStack, process: Process, settings: Settings) -> None:
+async def _watched(stack: AsyncExitStack, process: Process, pulses: Pulses, settings: Settings) -> None:
     """What looks at a process at work: pulses, health and alerts, and spans where they are asked for."""
     metrics, routes = process.metrics, process.routes
+    process.tasks.append(pulses.run)
+    stack.push_async_callback(pulses.flush)
     if process.worker:
-        pulses = Pulses(process.log.worker, routes.get)
         process.worker.observe = observers(metrics.attempted, pulses.attempted)
-        process.tasks += [pulses.run, Watcher(process.log, settings.operator_tenant).run]
-        stack.push_async_callback(pulses.flush)
+        process.tasks.append(Watcher(process.log, settings.operator_tenant).run)
     if any(os.environ.get(name) for name in COLLECTORS) and os.environ.get("OTEL_SDK_DISABLED", "").lower() != "true":
         # loaded only where it is asked for
         process.tracing = import_module("crosstie.watch.trace").Tracing(metrics.process, os.environ)
@@ -305,7 +313,16 @@ async def serve(
             tasks.append(group.create_task(hub.run()))
             door = process.inbound.door
             web = server.build(
-                process.log, process.ingest, tokens, process.metrics, settings, uploads, flows, hub, door
+                process.log,
+                process.ingest,
+                tokens,
+                process.metrics,
+                settings,
+                uploads,
+                flows,
+                hub,
+                door,
+                process.gateway,
             )
             usage = Usage(process.log.worker, tokens.used)
             tasks.append(group.create_task(usage.run()))

@@ -13,17 +13,19 @@
         ├── NotAcceptable       406
         ├── RequestTimeout      408
         ├── Conflict            409     ├── AlreadyRunning  ├── DoubleBooked  ├── EventIdConflict  ├── MoveRefused
-        │                               ├── LegalHold  ├── StillReferenced
+        │                               ├── LegalHold  ├── ServiceUnconfigured  ├── StillReferenced
         ├── CursorExpired       410
         ├── PreconditionFailed  412
         ├── TooLarge            413
         ├── UnsupportedMedia    415
         ├── Invalid             422     ├── EgressForbidden  ├── EventTypeUnknown  ├── KeyReused
+        │                               ├── ServiceRefused
         ├── UpgradeRequired     426
         ├── TooManyRequests     429
         ├── HeadTooLarge        431
         ├── Internal            500
-        └── Unavailable         503
+        ├── ServiceFault        502
+        └── Unavailable         503     ├── ServiceUnavailable
 
 The first line of a docstring is the title that callers read; `code` is permanent, and a page of the documentation
 bears its name.
@@ -229,6 +231,12 @@ class LegalHold(Conflict):
     code = "legal_hold"
 
 
+class ServiceUnconfigured(Conflict):
+    """Nobody provides this service to the tenant."""
+
+    code = "service_unconfigured"
+
+
 class StillReferenced(Conflict):
     """Other records still refer to this one."""
 
@@ -295,6 +303,12 @@ class UpgradeRequired(Problem):
     code = "upgrade_required"
 
 
+class ServiceRefused(Invalid):
+    """The service refused what it was asked."""
+
+    code = "service_refused"
+
+
 class TooManyRequests(Problem):
     """Too many requests in this span of time."""
 
@@ -316,11 +330,24 @@ class Internal(Problem):
     code = "internal_error"
 
 
+class ServiceFault(Problem):
+    """The service answered what cannot be used."""
+
+    status = 502
+    code = "service_fault"
+
+
 class Unavailable(Problem):
     """The service cannot answer right now."""
 
     status = 503
     code = "unavailable"
+
+
+class ServiceUnavailable(Unavailable):
+    """The service cannot be reached right now."""
+
+    code = "service_unavailable"
 
 
 def problems(tree: type[Problem] = Problem) -> list[type[Problem]]:

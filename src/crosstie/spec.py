@@ -35,7 +35,7 @@ def operations(declared: Catalogue) -> list[Operation]:
     nothing = cast("Any", None)
     log = Log(nothing, nothing, declared, 0, nothing, nothing)
     api = Api(log, "", nothing, nothing, ADDRESS, dict(declared.resources))
-    return server.operations(server.Parts(api, nothing, nothing, nothing, nothing, Stream(api, nothing)))
+    return server.operations(server.Parts(api, nothing, nothing, nothing, nothing, Stream(api, nothing), nothing))
 
 
 def files(declared: Catalogue) -> dict[str, bytes]:

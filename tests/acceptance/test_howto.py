@@ -17,6 +17,7 @@ import httpx2
 import pytest
 
 from tests.parts.page import snippets
+from tests.parts.peer import peer
 from tests.receiver import Receiver
 from tests.stage import Stage, Tenant, calling, free_port
 
@@ -44,6 +45,12 @@ async def test_send_events(tenant: Tenant) -> None:
     assert await asyncio.to_thread(program, "send-events", tenant) == [
         "202 greenhouse-2026-03-01-0815", "202", "event_id_conflict", "3 0 [3]", "201 202", "invalid /data",
     ]  # fmt: skip
+
+
+async def test_connect_a_service(tenant: Tenant) -> None:
+    async with peer() as treasury:
+        said = await asyncio.to_thread(program, "connect-a-service", tenant, TREASURY_URL=treasury.url)
+    assert said == ["201 remote closed", "201 INV-1", "true True", "treasury.create_invoice done 1"]
 
 
 async def test_replay_events(tenant: Tenant, receiver: Receiver) -> None:

@@ -51,6 +51,8 @@ class Rig:
     others: list[subprocess.Popen[bytes]] = field(default_factory=list)
     #: what the children's settings name
     brokers: tuple[str, ...] = ()
+    #: further settings of the children
+    settings: dict[str, str] = field(default_factory=dict)
     crashes: list[Crash] = field(default_factory=list)
     #: children that ended without having been told to
     fallen: list[Crash] = field(default_factory=list)
@@ -86,6 +88,7 @@ class Rig:
             "CROSSTIE_POOL_SIZE": "6",
             "CROSSTIE_BROKERS": ",".join(self.brokers),
         }
+        environ |= {f"CROSSTIE_{name}": value for name, value in self.settings.items()}
         arguments: list[str] = [role]
         with socket.socket() as listener:
             if role == "both":
@@ -202,6 +205,7 @@ class Rig:
         """End everything and forget its workers, which would have their shares until they were silent for long."""
         self.close()
         self.brokers = ()
+        self.settings = {}
         self.crashes.clear()
         self.fallen.clear()
         await self.ask("UPDATE workers SET seen_at = '-infinity' RETURNING id")

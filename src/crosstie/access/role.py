@@ -65,6 +65,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "legal-holds": ("owner", "owner"),
     "privacy-requests": ("owner", "owner"),
     "operations": (BUSINESS, TECHNICAL),
+    "service-providers": (TECHNICAL, TECHNICAL),
+    "service-calls": (BUSINESS, TECHNICAL),
     "clients": (INSIDE, OFFICE),
     "sites": (INSIDE, OFFICE),
     "jobs": (INSIDE, ON_SITE),
@@ -74,6 +76,15 @@ TABLE: dict[str, tuple[str, str]] = {
     "documents": (INSIDE, ON_SITE),
     "certificates": (INSIDE, ON_SITE),
     "payments": (BUSINESS, OFFICE),
+    # services, by the same rule: who reads from one, who has it change something
+    "treasury": (BUSINESS, OFFICE),
+    "inventory": (INSIDE, ON_SITE),
+    "logistics": (INSIDE, OFFICE),
+    "pos": (INSIDE, OFFICE),
+    "iot": (INSIDE, OFFICE),
+    "projects": (INSIDE, OFFICE),
+    "notifications": (BUSINESS, OFFICE),
+    "auth": (TECHNICAL, TECHNICAL),
 }
 #: whoever has one of these can give rights to others: a second factor is asked of him
 PRIVILEGED = frozenset(("*", "users:write", "roles:write", "api-keys:write", "oauth-apps:write"))

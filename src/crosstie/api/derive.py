@@ -34,7 +34,7 @@ def noun(resource: Resource, api: Api) -> Iterator[Operation]:
     """The operations of one noun."""
     handlers = Noun(api, resource)
     name, path, tag = resource.name, resource.path, resource.name
-    one = f"{path}/{{id}}"
+    one, place = resource.one, address(resource)
     word = resource.singular.replace("_", " ")
     record = {"$ref": f"#/components/schemas/{resource.title}"}
     read, write = handlers.read, handlers.write
@@ -56,18 +56,24 @@ def noun(resource: Resource, api: Api) -> Iterator[Operation]:
     if "retrieve" in resource.verbs:
         yield Operation(
             f"{name}.retrieve", "GET", one, f"Read a {word}.", handlers.retrieve, read,
-            (ID, KNOWN, *narrowing(resource)), None,
+            (place, KNOWN, *narrowing(resource)), None,
             answers={200: record, 304: None}, problems=READ, tag=tag,
         )  # fmt: skip
     if "update" in resource.verbs:
         body = {"$ref": f"#/components/schemas/{resource.title}Update"}
         yield Operation(
             f"{name}.update", "PATCH", one, f"Change a {word} (JSON merge patch).", handlers.update, write,
-            (ID, KEY, MATCH), body, answers={200: record}, problems=WRITE, tag=tag,
+            (place, KEY, MATCH), body, answers={200: record}, problems=WRITE, tag=tag,
+        )  # fmt: skip
+    if "put" in resource.verbs:
+        body = {"$ref": f"#/components/schemas/{resource.title}Put"}
+        yield Operation(
+            f"{name}.put", "PUT", one, f"Make or replace a {word}.", handlers.put, write, (place, KEY), body,
+            answers={200: record, 201: record}, problems=WRITE, tag=tag,
         )  # fmt: skip
     if "delete" in resource.verbs:
         yield Operation(
-            f"{name}.delete", "DELETE", one, f"Delete a {word}.", handlers.delete, write, (ID, MATCH), None,
+            f"{name}.delete", "DELETE", one, f"Delete a {word}.", handlers.delete, write, (place, MATCH), None,
             answers={204: None}, problems=WRITE, tag=tag,
         )  # fmt: skip
     yield from verbs(resource, handlers, record)
@@ -75,13 +81,13 @@ def noun(resource: Resource, api: Api) -> Iterator[Operation]:
 
 def verbs(resource: Resource, handlers: Noun, record: Schema) -> Iterator[Operation]:
     """The moves and actions of a noun."""
-    one = f"{resource.path}/{{id}}"
+    one, place = resource.one, address(resource)
     for move in resource.machine.moves if resource.machine else ():
         if move.inner:
             continue
         yield Operation(
             f"{resource.name}.{slug(move.verb)}", "POST", f"{one}/{move.verb}", move.doc, handlers.moving(move),
-            handlers.write, (ID, KEY, MATCH), given(Shape(move.given)), answers={200: record}, problems=WRITE,
+            handlers.write, (place, KEY, MATCH), given(Shape(move.given)), answers={200: record}, problems=WRITE,
             tag=resource.name,
         )  # fmt: skip
     for action in resource.actions:
@@ -101,7 +107,7 @@ def verbs(resource: Resource, handlers: Noun, record: Schema) -> Iterator[Operat
         elif resource.shown_once:
             answer = _with(resource, resource.shown_once, required=False)
         path = f"{resource.path}/{action.verb}" if action.collection else f"{one}/{action.verb}"
-        parameters = () if action.collection else (ID,)
+        parameters = () if action.collection else (place,)
         writing = action.method == "POST"
         yield Operation(
             f"{resource.name}.{slug(action.verb)}", action.method, path, action.doc, handlers.acting(action),
@@ -112,9 +118,17 @@ def verbs(resource: Resource, handlers: Noun, record: Schema) -> Iterator[Operat
     for each in resource.lists:
         yield Operation(
             f"{resource.name}.{slug(each.verb)}", "GET", f"{one}/{each.verb}", each.doc, handlers.listing(each),
-            handlers.read, (ID, *listing(each.noun)), None,
+            handlers.read, (place, *listing(each.noun)), None,
             answers={200: {"$ref": f"#/components/schemas/{each.noun.title}Page"}}, problems=READ, tag=resource.name,
         )  # fmt: skip
+
+
+def address(resource: Resource) -> Parameter:
+    """The parameter of the path that says which record is meant."""
+    if resource.keyed is None:
+        return ID
+    declared = described(resource.keyed)
+    return Parameter(declared.name, declared.kind.schema(), declared.doc, "path")
 
 
 def given(shape: Shape) -> Schema | None:
@@ -148,6 +162,8 @@ def schemas(resource: Resource) -> dict[str, Schema]:
     }
     if "create" in resource.verbs:
         found[f"{name}Create"] = resource.creation.schema()
+    if "put" in resource.verbs:
+        found[f"{name}Put"] = resource.creation.schema()
     if "update" in resource.verbs:
         found[f"{name}Update"] = resource.change.schema(partial=True)
     return found

@@ -78,23 +78,27 @@ class Api:
         def refused(problem: Problem) -> Answer:
             return edge.refusal(problem, self.docs, request_id)
 
-        key = None
-        sent = request.headers.get("idempotency-key")
-        if sent is not None:
-            if not 0 < len(sent) <= 255:
-                raise BadRequest("An Idempotency-Key has 1 to 255 characters.")
-            conditions = request.headers.get("if-match", "")
-            key = Key.of(grant.actor, sent, f"{request.method} {request.url.path} {conditions}", raw)
         return await perform(
             self.log,
             grant.tenant_id,
             grant.actor,
             work,
             refused,
-            key,
+            key(request, grant, raw),
             correlation_id=request_id,
             trace=trace(request),
         )
+
+
+def key(request: Request, grant: Grant, raw: bytes) -> Key | None:
+    """The request's Idempotency-Key, where it has one, with what it stands for."""
+    sent = request.headers.get("idempotency-key")
+    if sent is None:
+        return None
+    if not 0 < len(sent) <= 255:
+        raise BadRequest("An Idempotency-Key has 1 to 255 characters.")
+    conditions = request.headers.get("if-match", "")
+    return Key.of(grant.actor, sent, f"{request.method} {request.url.path} {conditions}", raw)
 
 
 def trace(request: Request) -> str | None:

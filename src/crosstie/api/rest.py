@@ -14,6 +14,7 @@ from crosstie.access.token import Grant
 from crosstie.api import accept, body, expand, filters, pages
 from crosstie.api.entry import JSON, Api
 from crosstie.db import session
+from crosstie.declare.field import described
 from crosstie.declare.machine import Move
 from crosstie.declare.resource import Action, Listing, Resource
 from crosstie.declare.row import Row
@@ -53,8 +54,22 @@ class Noun:
         """A record as an answer, with its ETag."""
         headers = JSON | {"etag": etag(row)}
         if status == 201:
-            headers["location"] = f"{self.resource.path}/{row.id}"
+            headers["location"] = f"{self.resource.path}/{self.name_of(row)}"
         return Answer(status, json.dumps(self.shown(row, unit)), headers)
+
+    def name_of(self, row: Row) -> Any:
+        """What addresses a record: its id, or the noun's key."""
+        return row.id if self.resource.keyed is None else row.__dict__[self.resource.keyed.key]
+
+    async def held(self, unit: Unit, request: Request, *, lock: bool = False) -> Row:
+        """The record that the path addresses. Raises NotFound."""
+        key = self.resource.keyed
+        if key is None:
+            return await unit.get(self.resource.row, parse_id(request), lock=lock)
+        found = await change.addressed(unit, self.resource, request.path_params[key.key], lock=lock)
+        if found is None:
+            raise NotFound("There is no such record.")
+        return found
 
     async def list(self, request: Request) -> Answer:
         grant = await self.api.enter(request, self.read)
@@ -85,10 +100,9 @@ class Noun:
     async def retrieve(self, request: Request) -> Answer:
         grant = await self.api.enter(request, self.read)
         query = filters.single(self.resource, request.query_params.multi_items())
-        id = parse_id(request)
         await self._refresh(grant)
         async with self.api.log.unit(grant.tenant_id, grant.actor) as unit:
-            row = await unit.get(self.resource.row, id)
+            row = await self.held(unit, request)
             documents = [self.shown(row)]
             await expand.into(unit.connection, self.api, grant, self.resource, documents, query)
         found = json.dumps(expand.narrowed(documents, query)[0])
@@ -118,24 +132,39 @@ class Noun:
         grant = await self.api.enter(request, self.write)
         filters.none(request)
         raw, document = await body.document(request)
-        id = parse_id(request)
 
         async def work(unit: Unit) -> Answer:
             values = self.resource.change.decode(document, partial=True)
-            row = await unit.get(self.resource.row, id, lock=True)
+            row = await self.held(unit, request, lock=True)
             match(request, row)
             row = await change.update(unit, self.resource, row, values)
             return self.answer(row, 200, unit)
 
         return await self.api.write(request, grant, raw, work)
 
+    async def put(self, request: Request) -> Answer:
+        grant = await self.api.enter(request, self.write)
+        filters.none(request)
+        raw, document = await body.document(request)
+        key = self.resource.keyed
+        assert key is not None
+        value = request.path_params[key.key]
+        if not described(key).kind.takes(value):
+            raise NotFound("There is no such record.")
+
+        async def work(unit: Unit) -> Answer:
+            values = self.resource.creation.decode(document)
+            row, made = await change.put(unit, self.resource, value, values)
+            return self.answer(row, 201 if made else 200, unit)
+
+        return await self.api.write(request, grant, raw, work)
+
     async def delete(self, request: Request) -> Answer:
         grant = await self.api.enter(request, self.write)
         filters.none(request)
-        id = parse_id(request)
 
         async def work(unit: Unit) -> Answer:
-            row = await unit.get(self.resource.row, id, lock=True)
+            row = await self.held(unit, request, lock=True)
             match(request, row)
             await change.delete(unit, self.resource, row)
             await unit.flush()
@@ -168,11 +197,10 @@ class Noun:
 
         async def handler(request: Request) -> Answer:
             grant, raw, given = await self._verb(request, shape, self.write)
-            id = parse_id(request)
 
             async def work(unit: Unit) -> Answer:
                 values = shape.decode(given)
-                row = await unit.get(self.resource.row, id, lock=True)
+                row = await self.held(unit, request, lock=True)
                 match(request, row)
                 row = await change.move(unit, self.resource, row, step, values)
                 return self.answer(row, 200, unit)
@@ -194,7 +222,7 @@ class Noun:
                 values = shape.decode(given)
                 row = None
                 if not action.collection:
-                    row = await unit.get(self.resource.row, parse_id(request), lock=action.scope == "write")
+                    row = await self.held(unit, request, lock=action.scope == "write")
                     if action.scope == "write":
                         match(request, row)
                 found = await change.act(unit, self.resource, action, row, values)

@@ -17,11 +17,12 @@ from crosstie.access.oauth.flow import Flows
 from crosstie.access.session import Sessions
 from crosstie.access.ticket import Tickets
 from crosstie.access.token import Grant, Tokens
-from crosstie.api import asyncapi, derive, directory, download, events, hook, link, openapi, plain, wellknown
+from crosstie.api import asyncapi, derive, directory, download, events, gateway, hook, link, openapi, plain, wellknown
 from crosstie.api.cors import Cors
 from crosstie.api.edge import Edge, Endpoint
 from crosstie.api.entry import Api
 from crosstie.api.gate import POLICIES, Gate
+from crosstie.api.gateway import Services
 from crosstie.api.live import stream
 from crosstie.api.live.entrance import Entrance
 from crosstie.api.live.hub import Hub
@@ -103,6 +104,7 @@ class Parts:
     uploads: Uploads
     figures: Figures
     stream: Stream
+    services: Services
     #: the API's own descriptions, by path
     documents: dict[str, bytes] = field(default_factory=dict)
 
@@ -117,6 +119,7 @@ def operations(parts: Parts) -> list[Operation]:
         *directory.operations(api),
         *link.operations(api),
         *download.operations(api, parts.uploads),
+        *gateway.operations(api, parts.services),
         *plain.operations(parts.figures, parts.documents),
     ]
 
@@ -131,6 +134,7 @@ def build(
     flows: Flows,
     hub: Hub,
     hooks: hook.Door,
+    services: Services,
 ) -> Edge:
     """The web application of one process."""
     proxies = Proxies(terms.trusted_proxies)
@@ -146,13 +150,14 @@ def build(
     api = Api(log, docs, authenticate, meter, address, dict(log.catalogue.resources))
     cors = Cors(terms.cors_origins, credentials=terms.cors_credentials)
     entrance = Entrance(hub, gate, tokens, Tickets(log.app, log.cipher), meter, cors, address)
-    parts = Parts(api, ingest, Registry(log.app), uploads, figures, Stream(api, entrance))
+    parts = Parts(api, ingest, Registry(log.app), uploads, figures, Stream(api, entrance), services)
     known = operations(parts)
     api.names = {(o.path, o.method): o.id for o in known}
     description = openapi.document(known, log.catalogue, address)
     parts.documents["/openapi.json"] = json.dumps(description)
     parts.documents["/asyncapi.json"] = json.dumps(asyncapi.document(log.catalogue, address))
     named = [(o.path, o.method, o.handler) for o in known if not o.public or o.tag == "system"]
+    named += gateway.aliases(known)
     handlers = gate.guests((o.path, o.method, o.handler) for o in known if o.public and o.tag != "system")
     sessions = Sessions(log, terms.session_idle, terms.session_longest)
     door = Door(sessions, Cookies(log.cipher, address), proxies.client)

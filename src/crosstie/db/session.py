@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from uuid import UUID
 
 import asyncpg
@@ -51,14 +52,22 @@ async def of_tenants(pool: asyncpg.Pool, tenants: Iterable[UUID], settings: str 
         yield connection
 
 
+#: whether the code that runs is inside a transaction: there nothing outside the database is waited for
+INSIDE: ContextVar[bool] = ContextVar("inside a transaction", default=False)
+
+
 @asynccontextmanager
 async def transaction(connection: Connection, opening: str = "BEGIN") -> AsyncIterator[None]:
     """A transaction on this connection: committed at the end of the block, rolled back where it raises."""
     await connection.execute(opening)
+    before = INSIDE.get()
+    INSIDE.set(True)
     try:
         yield
     except BaseException:
         if not connection.is_closed():
             await connection.execute("ROLLBACK")
         raise
+    finally:
+        INSIDE.set(before)
     await connection.execute("COMMIT")

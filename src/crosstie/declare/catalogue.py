@@ -241,7 +241,7 @@ def example(field: Field) -> Any:
         kinds.Zone: "Africa/Johannesburg",
         kinds.Data: {},
     }
-    return samples[type(kind)]
+    return next(samples[each] for each in type(kind).__mro__ if each in samples)
 
 
 def envelope_example(event: EventType) -> dict[str, Any]:

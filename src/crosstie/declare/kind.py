@@ -74,6 +74,12 @@ class Kind:
         """A decoded value in the form of the wire, for values that are kept inside JSON columns."""
         return self.encode(value) if self.encode and value is not None else value
 
+    def takes(self, value: Any) -> bool:
+        """Whether a value on the wire is one of this kind."""
+        faults: Faults = []
+        self.decode(value, "", faults)
+        return not faults
+
 
 @dataclass(frozen=True)
 class Text(Kind):
@@ -97,12 +103,6 @@ class Text(Kind):
         if self.format:
             found["format"] = self.format
         return found
-
-    def takes(self, value: str) -> bool:
-        """Whether a string is one of this kind."""
-        faults: Faults = []
-        self.decode(value, "", faults)
-        return not faults
 
     def decode(self, value: Any, pointer: str, faults: Faults) -> Any:
         if not isinstance(value, str):

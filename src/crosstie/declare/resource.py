@@ -19,7 +19,7 @@ from crosstie.declare.upload import Upload
 from crosstie.errors import DeclarationError
 
 Attribute = InstrumentedAttribute[Any]
-Crud = Literal["list", "create", "retrieve", "update", "delete", "bulk"]
+Crud = Literal["list", "create", "retrieve", "update", "delete", "bulk", "put"]
 EVERY: frozenset[Crud] = frozenset(("list", "create", "retrieve", "update", "delete", "bulk"))
 READ_ONLY: frozenset[Crud] = frozenset(("list", "retrieve"))
 
@@ -106,6 +106,8 @@ class Resource:
     singular: str = ""
     #: bytes that come with a creation (media, documents); the engine streams them, the noun keeps their digest
     upload: Upload | None = None
+    #: records are addressed by this field instead of their id, and PUT makes or replaces one; the field is unique
+    keyed: Attribute | None = None
     #: lists below a record
     lists: tuple[Listing, ...] = ()
     #: a creation that repeats these fields of an earlier one gives that one, and no event
@@ -187,6 +189,11 @@ class Resource:
         return f"/api/v1/{self.name}"
 
     @property
+    def one(self) -> str:
+        """Where one record lives."""
+        return f"{self.path}/{{{self.keyed.key if self.keyed is not None else 'id'}}}"
+
+    @property
     def scope_name(self) -> str:
         """The noun's part of a scope: `jobs` in `jobs:read`."""
         return self.name
@@ -197,6 +204,8 @@ class Resource:
         self._check_fields()
         if self.machine:
             self._check_machine(self.machine)
+        if ("put" in self.verbs) != (self.keyed is not None):
+            raise DeclarationError(f"{self.name}: PUT and keyed belong together: name the field that is addressed.")
         if not {"tenant_id", "id"} <= set(self.row.__table__.columns.keys()):
             raise DeclarationError(f"{self.name}: {self.row.__tablename__} needs the key (tenant_id, id).")
 
@@ -269,7 +278,8 @@ class Resource:
             # what is only filtered by is listed by time: the index keeps that order within each value
             order = ["created_at"] if self.stamped and key not in walked else []
             sa.Index(f"ix_{table.name}_{key}", *(table.c[name] for name in ("tenant_id", key, *order, "id")))
-        for group in (*self.unique, *([self.natural] if self.natural else [])):
+        keyed = [(self.keyed,)] if self.keyed is not None else []
+        for group in (*self.unique, *keyed, *([self.natural] if self.natural else [])):
             name = f"uq_{table.name}_{'_'.join(a.key for a in group)}"
             table.append_constraint(sa.UniqueConstraint("tenant_id", *(a.key for a in group), name=name))
 

@@ -61,7 +61,7 @@ class Queued:
     """While the service is away, the change is taken on all the same: 202, and the worker sends it when it can."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Operation:
     """One call of a service. `path` begins below /api/v1/<service>; all but GET change something.
 
@@ -144,7 +144,7 @@ class Operation:
             yield f"{self.status} is no success."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Service:
     """One contract: all that a caller needs to know."""
 
@@ -185,6 +185,8 @@ class Service:
         if found is None or found.mutates:
             yield f"{each.name} is found by {name}, which is none of its reads."
             return
+        if found.answer is not each.answer:
+            yield f"{each.name} is found by {name}, which must answer in the same form."
         for ask in found.placeholders:
             if ask not in each.fields and ask not in each.placeholders:
                 yield f"{each.name} is found by {name}, which needs {ask}: a call of it does not hold that."

@@ -41,7 +41,7 @@ class Fetcher:
         schemes: tuple[Scheme, ...] = ("https", "http")
         self._pools = {
             scheme: httpcore2.AsyncConnectionPool(
-                trust, max_keepalive_connections=0, network_backend=_Judged(guard, resolver, scheme)
+                trust, max_keepalive_connections=0, network_backend=Judged(guard, resolver, scheme)
             )
             for scheme in schemes
         }
@@ -88,8 +88,8 @@ class Fetcher:
             return response.status, bytes(body)
 
 
-class _Judged(httpcore2.AsyncNetworkBackend):
-    """Connects to addresses that have passed the guard, and to nothing else."""
+class Judged(httpcore2.AsyncNetworkBackend):
+    """The network of a pool: it connects to addresses that have passed the guard, and to nothing else."""
 
     def __init__(self, guard: Guard, resolver: Resolver, scheme: Scheme) -> None:
         self._guard = guard

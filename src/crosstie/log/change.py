@@ -38,7 +38,25 @@ REROUTE = Statement(
 )
 
 
-async def create(unit: Unit, resource: Resource, values: Mapping[str, Any]) -> Row:
+async def addressed(unit: Unit, resource: Resource, value: str, *, lock: bool = False) -> Row | None:
+    """The record that is addressed by this value of the noun's key, where there is one."""
+    assert resource.keyed is not None
+    column = resource.row.__table__.c[resource.keyed.key]
+    query = sa.select(resource.row.__table__).where(column == sa.bindparam("value", type_=column.type))
+    found = await unit.select(query.with_for_update() if lock else query, value=value)
+    return resource.row.view(found[0]) if found else None
+
+
+async def put(unit: Unit, resource: Resource, value: str, values: Mapping[str, Any]) -> tuple[Row, bool]:
+    """The record that is addressed by this value, made or replaced; and whether it is new."""
+    assert resource.keyed is not None
+    found = await addressed(unit, resource, value, lock=True)
+    if found is not None:
+        return await update(unit, resource, found, values, "put"), False
+    return await create(unit, resource, {**values, resource.keyed.key: value}, "put"), True
+
+
+async def create(unit: Unit, resource: Resource, values: Mapping[str, Any], verb: str = "create") -> Row:
     """A new record from decoded values; `id` may be among them where the caller's own code chose it."""
     whole: dict[str, Any] = {name: field.initial() for name, field in resource.initial.items()}
     whole.update(values)
@@ -55,12 +73,12 @@ async def create(unit: Unit, resource: Resource, values: Mapping[str, Any]) -> R
     if resource.search:
         unit.write(INDEX, [unit.tenant_id, resource.name, row.id, _tokens(resource, row)])
     _told(unit, resource, "created", row)
-    if "create" in resource.verbs:  # what nobody can ask for is no act but what follows from one
-        note(unit, resource, "create", None, row)
+    if verb in resource.verbs:  # what nobody can ask for is no act but what follows from one
+        note(unit, resource, verb, None, row)
     return row
 
 
-async def update(unit: Unit, resource: Resource, row: Row, changes: Mapping[str, Any]) -> Row:
+async def update(unit: Unit, resource: Resource, row: Row, changes: Mapping[str, Any], verb: str = "update") -> Row:
     """Change a record that was read with `lock`. Nothing is written, and no event made, where nothing changes."""
     values = dict(changes)
     if resource.rule:
@@ -74,7 +92,7 @@ async def update(unit: Unit, resource: Resource, row: Row, changes: Mapping[str,
         unit.write(UNINDEX, arguments)
         unit.write(INDEX, arguments)
     _told(unit, resource, "updated", after)
-    note(unit, resource, "update", row, after)
+    note(unit, resource, verb, row, after)
     return after
 
 

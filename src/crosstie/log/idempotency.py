@@ -6,7 +6,8 @@ commits only its record. Answers are sealed.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
 from typing import Any
@@ -103,31 +104,41 @@ async def _keyed(
     key: Key,
     context: dict[str, Any],
 ) -> Answer:
-    opening = (
-        f"{session.begin(tenant_id)},"
-        f" set_config('app.locked', pg_try_advisory_xact_lock({key.lock(tenant_id)})::text, true); SAVEPOINT effect"
-    )
-    async with log.app.acquire() as connection:
+    async with entered(log, tenant_id, key) as (connection, stored):
+        if stored is not None:
+            return stored
         unit = Unit(log, connection, tenant_id, actor, **context)
-        async with session.transaction(connection, opening):
-            (found,) = await connection.fetch(FIND, tenant_id, key.principal, key.digest)
-            if found["answer"] is not None:
-                return await _stored(log, connection, tenant_id, key, found)
-            if found["locked"] != "true":
-                raise AlreadyRunning(headers={"Retry-After": "1"})
-            try:
-                answer = await work(unit)
-                await _keep(unit, key, answer)
-            except VERDICTS as problem:
-                await connection.execute("ROLLBACK TO SAVEPOINT effect")
-                unit = Unit(log, connection, tenant_id, actor, **context)
-                answer = refused(problem)
-                await _keep(unit, key, answer)
+        try:
+            answer = await work(unit)
+            await keep(unit, key, answer)
+        except VERDICTS as problem:
+            await connection.execute("ROLLBACK TO SAVEPOINT effect")
+            unit = Unit(log, connection, tenant_id, actor, **context)
+            answer = refused(problem)
+            await keep(unit, key, answer)
     unit.committed()
     return answer
 
 
-async def _keep(unit: Unit, key: Key, answer: Answer) -> None:
+@asynccontextmanager
+async def entered(log: Log, tenant_id: UUID, key: Key) -> AsyncIterator[tuple[Connection, Answer | None]]:
+    """A transaction that holds the key, at a savepoint; and the answer that it stands for, where there is one.
+
+    The tenant's keys must be loaded. Raises AlreadyRunning, KeyReused.
+    """
+    opening = (
+        f"{session.begin(tenant_id)},"
+        f" set_config('app.locked', pg_try_advisory_xact_lock({key.lock(tenant_id)})::text, true); SAVEPOINT effect"
+    )
+    async with log.app.acquire() as connection, session.transaction(connection, opening):
+        (found,) = await connection.fetch(FIND, tenant_id, key.principal, key.digest)
+        if found["answer"] is None and found["locked"] != "true":
+            raise AlreadyRunning(headers={"Retry-After": "1"})
+        stored = await _stored(log, connection, tenant_id, key, found) if found["answer"] is not None else None
+        yield connection, stored
+
+
+async def keep(unit: Unit, key: Key, answer: Answer) -> None:
     """The answer goes with the effect's own writes."""
     plain = msgspec.msgpack.encode(answer)
     sealed = unit.log.cipher.seal(unit.tenant_id, plain, "idempotency", "answer", key.place)

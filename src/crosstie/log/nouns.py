@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crosstie.declare.module import Module
 from crosstie.log import tables
+from crosstie.log.call import CALLS
 from crosstie.log.delivery import DELIVERIES
 from crosstie.log.hold import LEGAL_HOLDS
 from crosstie.log.letter import DEAD_LETTERS, EVENTS
@@ -14,7 +15,7 @@ from crosstie.log.registry import EVENT_TYPES
 MODULE = Module(
     "log",
     "The event log, deliveries and dead letters.",
-    resources=(DELIVERIES, DEAD_LETTERS, OPERATIONS, EVENT_TYPES, LEGAL_HOLDS),
+    resources=(DELIVERIES, DEAD_LETTERS, OPERATIONS, CALLS, EVENT_TYPES, LEGAL_HOLDS),
     tables=(
         tables.events,
         tables.inbox,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ import structlog
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crosstie.db import statement
+from crosstie.db.statement import Statement
 from crosstie.declare.field import choice, data, integer, moment, text
 from crosstie.declare.resource import READ_ONLY, Action, Events, Resource
 from crosstie.declare.row import Record
@@ -29,6 +30,11 @@ from crosstie.log.unit import Log, Unit
 
 STATES = ("queued", "running", "done", "failed", "cancelled")
 OPEN = ("queued", "running")
+SETTLE = Statement(
+    "UPDATE operations SET status = $2::text, result = $3::jsonb, problem = $4::jsonb, progress = 1,"
+    " updated_at = now(), revision = revision + 1 WHERE id = $1::uuid AND status IN ('queued', 'running')",
+    "1234",
+)
 SWEEP = 2.0
 TRIES = 5
 
@@ -116,6 +122,23 @@ async def begin(
     unit.after.append(unit.log.stir)
     assert isinstance(row, Operation)
     return row
+
+
+async def watched(unit: Unit, id: UUID, kind: str) -> Operation:
+    """An operation whose work is done elsewhere: nobody takes steps of it here, `settle` ends it."""
+    never = datetime.max.replace(tzinfo=UTC)
+    values = {"id": id, "kind": kind, "given": {}, "state": {}, "failures": 0, "due_at": never}
+    row = await change.create(unit, OPERATIONS, values)
+    assert isinstance(row, Operation)
+    return row
+
+
+def settle(
+    unit: Unit, id: UUID, *, result: Mapping[str, Any] | None = None, problem: Mapping[str, Any] | None = None
+) -> None:
+    """End a watched operation, where there is one that is not over."""
+    status = "done" if problem is None else "failed"
+    unit.write(SETTLE, [id, status, result, problem])
 
 
 class Chores:

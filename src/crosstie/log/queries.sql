@@ -168,8 +168,9 @@ WITH given AS (
 ), done AS (
   UPDATE deliveries d SET status = g.status, leased_by = NULL, due_at = now() + g.wait * interval '1 second',
       response_status = g.response_status, error_code = g.error_code,
-      -- what failed for want of our own sockets or memory, or of the broker, uses up no step of the schedule
-      base = d.base + coalesce(g.error_code IN ('local', 'broker_away'), false)::int,
+      -- what failed for want of our own sockets or memory, of the broker, or of a service that is left in peace, uses up
+      -- no step of the schedule
+      base = d.base + coalesce(g.error_code IN ('local', 'broker_away', 'service_resting'), false)::int,
       finished_at = CASE WHEN g.wait IS NULL THEN now() END
     FROM given g
     WHERE d.tenant_id = g.tenant_id AND d.id = g.id AND d.attempts = g.number AND d.id = ANY ($2::uuid[])

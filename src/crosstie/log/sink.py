@@ -12,7 +12,7 @@ from crosstie.db.engine import Connection
 from crosstie.log.event import Event
 
 #: error codes of what is no fault of the receiver or the event: such attempts use up no step of the schedule
-LOCAL, BROKER = "local", "broker_away"
+LOCAL, BROKER, RESTING = "local", "broker_away", "service_resting"
 #: of the ids under which a tenant's deliveries go to a broker
 BROKERS = UUID("5b0d9b1e-6f0c-4c6a-9d55-0d1f7a1c8a37")
 

@@ -6,7 +6,7 @@ verb sees what it wrote.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -61,6 +61,10 @@ class Cipher(Protocol):
     async def add_key(self, connection: Connection, tenant_id: UUID) -> UUID: ...
 
 
+async def _nobody(*given: Any) -> None:
+    raise NotImplementedError("no services were set up")
+
+
 @dataclass(slots=True)
 class Log:
     """What the Units of one process share."""
@@ -83,6 +87,10 @@ class Log:
     rerouted: Callable[[UUID], None] = lambda tenant: None
     #: called after a commit that made deliveries due
     poke: Callable[[], None] = lambda: None
+    #: writes the call of a service: what `unit.request` does
+    request: Callable[..., Awaitable[Any]] = _nobody
+    #: reads from a service, outside any Unit: async (tenant_id, operation, given, actor)
+    ask: Callable[..., Awaitable[Any]] = _nobody
     #: called after a commit that made background work
     stir: Callable[[], None] = lambda: None
     #: called after every commit
@@ -214,6 +222,13 @@ class Unit:
         for run in self.log.catalogue.projecting(type):
             run(self, event, data)
         return event
+
+    async def request(self, operation: str, given: Mapping[str, Any], about: tuple[str, str] | None = None) -> Any:
+        """Have a service asked after the commit (log/call.py): answers the row of the call, whose outcome is an event.
+
+        `about` is the type and id of what it is for; the outcome hands it back.
+        """
+        return await self.log.request(self, operation, given, about)
 
     def note(self, act: Act) -> None:
         """Have an act in the audit log with the commit: one entry per target, however many steps it takes."""

@@ -25,7 +25,7 @@ from crosstie.log.batch import Batcher
 from crosstie.log.event import read
 from crosstie.log.record import write
 from crosstie.log.route import Routes
-from crosstie.log.sink import BROKER, LOCAL, Lease, Outcome, Result, Route
+from crosstie.log.sink import BROKER, LOCAL, RESTING, Lease, Outcome, Result, Route
 
 #: seconds: how often a worker says that it lives, and after which silence its leases are freed
 BEAT, SILENCE = 4.0, 20.0
@@ -37,7 +37,7 @@ ABREAST = 2000
 #: sends under way at most to an endpoint that fails, in the whole installation
 PROBES = 4
 
-#: seconds before another try, where this machine was out of sockets or memory, or a broker away
+#: seconds before another try, where this machine was out of sockets or memory, a broker away, a service left in peace
 OVERLOADED = 5.0
 JITTER = Random()  # noqa: S311  # spreads retries, guards nothing
 
@@ -343,7 +343,7 @@ def _judge(lease: Lease, outcome: Outcome, route: Route | None) -> Result:
     if outcome.ok:
         return Result(lease, outcome, "delivered", None)
     wait = None
-    if outcome.error_code in (LOCAL, BROKER):
+    if outcome.error_code in (LOCAL, BROKER, RESTING):
         wait = OVERLOADED
     elif not outcome.gone:
         wait = retry.wait(route.schedule if route else (), lease.number - lease.base, JITTER)

@@ -93,6 +93,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         msgspec.Meta(min_length=1, max_length=30),
         _doc("Waits between the attempts of a delivery, ± jitter, before it is a dead letter", unit="seconds"),
     ] = (1, 5, 30, 120, 600, 3600, 14_400, 43_200, 86_400)
+    service_timeout: Annotated[
+        float, _range(1, 60), _doc("A request to a remote service is cut after", unit="seconds")
+    ] = 10.0
+    service_retries: Annotated[int, _range(0, 10), _doc("How often such a request is tried again within its call")] = 3
+    service_first_wait: Annotated[
+        float, _range(0, 60), _doc("Wait before the first of these tries; it doubles with each", unit="seconds")
+    ] = 1.0
+    service_longest_wait: Annotated[float, _range(0, 600), _doc("The longest of these waits", unit="seconds")] = 30.0
+    service_failures: Annotated[
+        int, _range(1, 100), _doc("Calls that fail one after the other before a remote service is left in peace")
+    ] = 5
+    service_rest: Annotated[
+        float, _range(1, 3600), _doc("It is then left in peace for, and asked once after", unit="seconds")
+    ] = 60.0
     upload_limit: Annotated[int, _range(1, 1 << 32), _doc("One uploaded file has at most", unit="bytes")] = 50 << 20
     s3_bucket: Annotated[str, _doc("Bucket of an S3-compatible store for files; unless given, they lie in HOME")] = ""
     audit_bucket: Annotated[

@@ -11,12 +11,14 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
+from crosstie.log.call import Asked
 from crosstie.log.dispatch import Dispatcher
 from crosstie.log.ingest import Ingest
 from crosstie.log.sink import Result, Route
@@ -26,6 +28,7 @@ from crosstie.watch.presence import State
 from crosstie.watch.ready import ready
 from crosstie.watch.tally import Figures, Tally
 
+T = TypeVar("T")
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 #: column of the queues' depth → metric
 DEPTHS = {
@@ -78,6 +81,10 @@ class Metrics:
     def called(self, service: str, outcome: str, seconds: float) -> None:
         """One call to a service; `outcome` is ok, or a word for why not."""
         self.tally.observe(family.CALLS, (service, outcome), seconds)
+
+    def asked(self, asked: Asked) -> None:
+        """One request to a remote service."""
+        self.called(asked.operation.partition(".")[0], "ok" if asked.ok else asked.outcome, asked.seconds)
 
     def came(self, broker: str, messages: int) -> None:
         """Messages came in from a broker."""
@@ -151,11 +158,11 @@ def _text(drawing: tally.Drawing) -> bytes:
     return bytes(generate_latest(drawing))  # type: ignore[no-untyped-call]  # untyped in the library
 
 
-def observers(*told: Callable[[Result], None]) -> Callable[[Result], None]:
+def observers(*told: Callable[[T], None]) -> Callable[[T], None]:
     """One ear for several."""
 
-    def observe(result: Result) -> None:
+    def observe(news: T) -> None:
         for tell in told:
-            tell(result)
+            tell(news)
 
     return observe

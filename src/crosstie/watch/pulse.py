@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from crosstie.db import session
 from crosstie.declare.row import Row
 from crosstie.kit import ids
+from crosstie.log.call import Asked
 from crosstie.log.sink import Result, Route
 from crosstie.watch import sketch
 
@@ -129,6 +130,12 @@ class Pulses:
         if pulse is None:
             pulse = self._open[(tenant_id, id)] = Pulse(kind, name)
         pulse.note(milliseconds, error)
+
+    def asked(self, asked: Asked) -> None:
+        """A request to a remote service; where it was left in peace, there was none."""
+        if asked.number:
+            service, error = asked.operation.partition(".")[0], None if asked.ok else asked.outcome
+            self.call(asked.tenant_id, asked.provider_id, "service", service, asked.seconds * 1000, error)
 
     async def run(self) -> None:
         """Write until cancelled."""

@@ -36,6 +36,15 @@ APART = {
     "audit-entries.export": "tests/integration/privacy",
     "event-types.create": "tests/integration/audit/test_trail.py",
     "event-types.update": "tests/integration/audit/test_trail.py",
+    "service-providers.put": "tests/integration/services/test_provider.py",
+    "service-providers.delete": "as above",
+    "service-providers.reset": "as above",
+    **{
+        f"{service.name}.{each.name}": "a call is a record of its own, which says who asked"
+        for service in catalogue().services.values()
+        for each in service.operations
+        if each.mutates
+    },
 }
 
 
@@ -230,7 +239,18 @@ async def _operation(actor: Actor) -> str:
 
 
 Make = Callable[[Actor], Awaitable[str]]
+
+
 #: operations on records that callers cannot make: how there comes to be one, method, what is sent
+async def _call(actor: Actor) -> str:
+    now = await actor.superuser.fetchval("SELECT now()")
+    return await actor.insert(
+        "service_calls", service="treasury", operation="treasury.create_bill", status="failed", given="{}",
+        response_status=422, provider="remote", attempts=1, actor_type="system", key="k", created_at=now,
+        updated_at=now, revision=1,
+    )  # fmt: skip
+
+
 RARE: dict[str, tuple[Make, str, dict[str, Any]]] = {
     "tenants.update": (_tenant, "PATCH", {"name": "Another"}),
     "settings.update": (_tenant, "PATCH", {"payments": {"terms_days": 7}}),
@@ -242,6 +262,7 @@ RARE: dict[str, tuple[Make, str, dict[str, Any]]] = {
     "dead-letters.discard": (_letter, "POST", {"reason": "Why not"}),
     "inbound-requests.replay": (_request, "POST", {}),
     "operations.cancel": (_operation, "POST", {}),
+    "service-calls.retry": (_call, "POST", {}),
     "exports.delete": (_export, "DELETE", {}),
 }
 

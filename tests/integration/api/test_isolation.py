@@ -90,6 +90,8 @@ async def test_lists_show_nothing_of_others(stage: Stage) -> None:
         for operation in EVERY:
             if operation.method != "GET" or "{" in operation.path or operation.public:
                 continue
+            if operation.tag in samples.CATALOGUE.services:
+                continue  # tests/integration/services
             answer = await theirs.get(operation.path)
             assert answer.status_code == 200, operation.id
             assert not [id for id in ids if id in answer.text], operation.id

@@ -109,6 +109,7 @@ def test_a_change_that_contradicts_itself_is_refused(words: str, changes: dict[s
             Operation("find", "GET", "/things/{other}", "", EMPTY, asks=(Ask("other", {"type": "string"}, "a", ""),)),
         )),
         ("none of its reads", (Operation("make", "POST", "/things", "", EMPTY, BODY, found_by="nothing"),)),
+        ("in the same form", (READ, Operation("make", "POST", "/things", "", BODY, BODY, found_by="get_thing"))),
         ("does not hold that", (READ, Operation("make", "POST", "/things", "", EMPTY, found_by="get_thing"))),
     ],
 )  # fmt: skip
