@@ -464,6 +464,76 @@ REVOKE ALL ON loose_files FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON loose_files TO crosstie_app;
 
+ALTER TABLE message_template_versions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE message_template_versions FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON message_template_versions TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON message_template_versions TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON message_template_versions FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT ON message_template_versions TO crosstie_app;
+
+ALTER TABLE message_templates ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE message_templates FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON message_templates TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON message_templates TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON message_templates FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON message_templates TO crosstie_app;
+
+ALTER TABLE notification_providers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE notification_providers FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON notification_providers TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON notification_providers TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON notification_providers FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON notification_providers TO crosstie_app;
+
+ALTER TABLE notification_rules ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE notification_rules FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON notification_rules TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON notification_rules TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON notification_rules TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON notification_rules FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON notification_rules TO crosstie_app;
+
+GRANT SELECT ON notification_rules TO crosstie_worker;
+
 ALTER TABLE oauth_apps ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE oauth_apps FORCE ROW LEVEL SECURITY;
@@ -924,6 +994,22 @@ REVOKE ALL ON stream_tickets FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT, INSERT, DELETE ON stream_tickets TO crosstie_app;
 
+ALTER TABLE suppressions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE suppressions FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON suppressions TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON suppressions TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON suppressions FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON suppressions TO crosstie_app;
+
 ALTER TABLE tenants ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tenants FORCE ROW LEVEL SECURITY;
@@ -1055,6 +1141,60 @@ CREATE POLICY tenant ON alerts TO crosstie_app
 REVOKE ALL ON alerts FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON alerts TO crosstie_app;
+
+ALTER TABLE messages ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE messages FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON messages TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON messages TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON messages TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON messages FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON messages TO crosstie_app;
+
+GRANT SELECT, UPDATE ON messages TO crosstie_worker;
+
+ALTER TABLE notices ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE notices FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON notices TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON notices TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON notices FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON notices TO crosstie_app;
+
+ALTER TABLE notification_preferences ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE notification_preferences FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON notification_preferences TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON notification_preferences TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON notification_preferences FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON notification_preferences TO crosstie_app;
 
 ALTER TABLE passkeys ENABLE ROW LEVEL SECURITY;
 

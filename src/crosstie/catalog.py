@@ -10,12 +10,13 @@ from crosstie.log.nouns import MODULE as LOG
 from crosstie.modules.compliance import MODULE as COMPLIANCE
 from crosstie.modules.crm import MODULE as CRM
 from crosstie.modules.field import MODULE as FIELD
+from crosstie.modules.notifications import MODULE as NOTIFICATIONS
 from crosstie.modules.treasury import MODULE as TREASURY
 from crosstie.services.nouns import MODULE as PROVIDERS
 from crosstie.watch.nouns import MODULE as WATCH
 
 CONTRACTS = (*services.MODULES, erp.MODULE, trades.MODULE)
-MODULES = (ACCESS, LOG, DELIVER, PROVIDERS, WATCH, CRM, FIELD, TREASURY, COMPLIANCE, *CONTRACTS)
+MODULES = (ACCESS, LOG, DELIVER, PROVIDERS, WATCH, CRM, FIELD, TREASURY, NOTIFICATIONS, COMPLIANCE, *CONTRACTS)
 
 
 @cache

@@ -4,7 +4,8 @@
     ├── ConfigurationError              a setting is missing or unsafe: refused at start
     ├── DeclarationError                a declaration contradicts itself: refused at import
     └── Problem                         an answer of RFC 9457 to a caller
-        ├── BadRequest          400     ├── InvalidCursor  ├── MalformedJson  ├── UnknownParameter
+        ├── BadRequest          400     ├── InvalidCursor  ├── MalformedJson  ├── TemplateUnknown
+        │                               ├── UnknownParameter
         ├── Unauthorized        401
         ├── Forbidden           403     ├── EventTypeReserved  ├── IdentityElsewhere  ├── InsufficientScope
         │                               ├── LinkExpired  ├── TenantSuspended
@@ -114,6 +115,12 @@ class MalformedJson(BadRequest):
     """The body is not well-formed JSON."""
 
     code = "malformed_json"
+
+
+class TemplateUnknown(BadRequest):
+    """There is no template of this name."""
+
+    code = "template_unknown"
 
 
 class UnknownParameter(BadRequest):

@@ -65,6 +65,12 @@ async def test_retries_and_dead_letters(tenant: Tenant, receiver: Receiver) -> N
     assert len(receiver.of("client.created")) == 1
 
 
+async def test_notifications(tenant: Tenant) -> None:
+    url = "smtp://127.0.0.1:9?security=none"
+    said = await asyncio.to_thread(program, "notifications", tenant, MAIL_URL=url)
+    assert said == ["201", "201", "201", "201", "0"]
+
+
 @contextmanager
 def receiving(language: str, secret: str, folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The page's receiver in a language: its address, and its process."""

@@ -349,6 +349,29 @@ def test_a_file_store_is_said_in_full(environ: dict[str, str], words: str, tmp_p
     assert load(prefixed(S3_BUCKET="b"), tmp_path).s3_bucket == "b"
 
 
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        (prefixed(SMTP_URL="smtp://mail.example.com"), "set both"),
+        (prefixed(MAIL_FROM="a@example.com"), "set both"),
+        (prefixed(SMTP_URL="http://mail.example.com", MAIL_FROM="a@example.com"), "smtps://"),
+        (prefixed(SMTP_URL="smtp://mail.example.com/inbox", MAIL_FROM="a@example.com"), "must be smtp://"),
+        (prefixed(SMTP_URL="smtp://mail.example.com?tls=no", MAIL_FROM="a@example.com"), "must be smtp://"),
+        (prefixed(SMTP_URL="smtp://mail.example.com?security=none", MAIL_FROM="a@example.com"), "in the clear"),
+        (prefixed(SMTP_URL="smtp://name@mail.example.com", MAIL_FROM="a@example.com"), "write both"),
+        (prefixed(SMTP_URL="smtp://mail.example.com", MAIL_FROM="Acme <a@example.com>"), "CROSSTIE_MAIL_FROM"),
+        (prefixed(SMTP_CA_FILE="/nowhere/ca.pem"), "no such file"),
+    ],
+)
+def test_a_mail_server_is_spoken_to_safely(environ: dict[str, str], words: str, tmp_path: Path) -> None:
+    assert words in refusal(environ, tmp_path)
+    good = prefixed(SMTP_URL="smtp://name:hunter2@mail.example.com:587", MAIL_FROM="no-reply@example.com")
+    assert load(good, tmp_path).mail_from == "no-reply@example.com"
+    assert "hunter2" not in msgspec.json.encode(show(good, tmp_path)).decode()
+    near = prefixed(SMTP_URL="smtp://127.0.0.1:1025?security=none", MAIL_FROM="no-reply@example.com")
+    assert load(near, tmp_path).smtp_url.endswith("none")
+
+
 @pytest.mark.parametrize("text", ["port = ", "prot = 1\n", 'port = "web"\n', "[server]\nport = 1\n", "home = 1\n"])
 def test_a_bad_file_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(text)
@@ -356,4 +379,4 @@ def test_a_bad_file_is_refused(text: str, tmp_path: Path) -> None:
 
 
 def test_every_guard_is_in_use() -> None:
-    assert len(GUARDS) == len(set(GUARDS)) == 9
+    assert len(GUARDS) == len(set(GUARDS)) == 10

@@ -76,6 +76,13 @@ TABLE: dict[str, tuple[str, str]] = {
     "documents": (INSIDE, ON_SITE),
     "certificates": (INSIDE, ON_SITE),
     "payments": (BUSINESS, OFFICE),
+    "messages": ("developer owner staff", "developer owner"),
+    "notices": (INSIDE, INSIDE),
+    "message-templates": (BUSINESS, "developer owner"),
+    "notification-preferences": (INSIDE, INSIDE),
+    "notification-rules": ("developer owner", "developer owner"),
+    "notification-providers": (TECHNICAL, TECHNICAL),
+    "suppressions": ("developer owner staff", "developer owner"),
     # services, by the same rule: who reads from one, who has it change something
     "treasury": (BUSINESS, OFFICE),
     "inventory": (INSIDE, ON_SITE),

@@ -31,6 +31,9 @@ EMAIL = r"^[^@\s]{1,64}@[^@\s]{1,189}$"
 #: how long a link to set a password works
 INVITATION = timedelta(days=7)
 INVITATIONS = "invitations"
+#: how long a link works that somebody asked for who forgot his password
+RESET = timedelta(hours=1)
+RESETS = "resets"
 
 
 class User(Record):
@@ -60,6 +63,8 @@ class User(Record):
     password_hash: Mapped[str | None] = mapped_column(sa.Text)
     #: the one link that may set a password now
     invited_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    #: the same, of one who forgot his
+    reset_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     #: the sealed seed of the authenticator app, when it was confirmed, and the last step that was used
     totp: Mapped[bytes | None] = sealed(nullable=True)
     totp_since: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
@@ -163,9 +168,34 @@ async def invite(unit: Unit, row: User, given: Mapping[str, Any]) -> dict[str, A
         now = row.invited_at + timedelta(seconds=1)
     after = unit.update(row, {"invited_at": now})
     change.tell(unit, USERS, "user.invited", after)
-    about = {"user": str(row.id), "at": int(now.timestamp())}
-    token = link.make(unit.log.cipher, INVITATIONS, unit.tenant_id, about, now + INVITATION)
-    return {"url": f"{unit.log.address}/invitation/{token}", "expires_at": now + INVITATION}
+    return {"url": invitation(unit, after), "expires_at": now + INVITATION}
+
+
+def invitation(unit: Unit, row: User) -> str | None:
+    """The address at which a user sets a password; None where nobody invited him, or it is over."""
+    return _opening(unit, row, INVITATIONS, "invitation", row.invited_at, INVITATION)
+
+
+def resetting(unit: Unit, row: User) -> str | None:
+    """The address at which a user who forgot his password sets another; None where none was asked for lately."""
+    return _opening(unit, row, RESETS, "reset", row.reset_at, RESET)
+
+
+def _opening(unit: Unit, row: User, purpose: str, path: str, since: datetime | None, good: timedelta) -> str | None:
+    if since is None or since + good <= unit.now:
+        return None
+    about = {"user": str(row.id), "at": int(since.timestamp())}
+    token = link.make(unit.log.cipher, purpose, unit.tenant_id, about, since + good)
+    return f"{unit.log.address}/{path}/{token}"
+
+
+async def forgot(unit: Unit, id: UUID) -> None:
+    """Have a link to set another password sent to a user: the newest alone works, once."""
+    row = await unit.get(User, id, lock=True)
+    now = unit.now.replace(microsecond=0)
+    if row.reset_at is not None and row.reset_at >= now:
+        now = row.reset_at + timedelta(seconds=1)
+    change.tell(unit, USERS, "user.reset_requested", unit.update(row, {"reset_at": now}))
 
 
 END = Statement(
@@ -202,7 +232,13 @@ async def _forget(unit: Unit, row: User) -> dict[str, Any]:
     """Nobody can sign in as a user who was erased, and no key of his device is kept."""
     unit.write(END, [unit.tenant_id, row.id, unit.now])
     unit.write(FORGET, [unit.tenant_id, row.id])
-    return dict(NO_FACTOR) | {"status": "suspended", "password_hash": None, "invited_at": None, "subject": None}
+    return dict(NO_FACTOR) | {
+        "status": "suspended",
+        "password_hash": None,
+        "invited_at": None,
+        "reset_at": None,
+        "subject": None,
+    }
 
 
 USERS = Resource(
@@ -259,6 +295,7 @@ EVENTS = tuple(
     noun_event(USERS, f"user.{name}", doc)
     for name, doc in (
         ("password_set", "A user set a password; earlier sign-ins were ended."),
+        ("reset_requested", "Somebody asked for a link to set another password for the user."),
         ("factor_added", "A user signs in with a second factor from now on."),
         ("recovery_used", "A user signed in with a recovery code."),
         ("passkey_added", "A user can sign in with a passkey."),
@@ -269,14 +306,15 @@ EVENTS = tuple(
 NO_FACTOR: dict[str, Any] = {"totp": None, "totp_since": None, "totp_step": None, "recovery": None}
 
 
-async def invited(unit: Unit, token: str) -> User:
-    """The user whom a link invites to set a password, locked. Raises LinkExpired: over, used, replaced or suspended."""
-    claim = link.read(unit.log.cipher, INVITATIONS, token, unit.now)
+async def invited(unit: Unit, token: str, purpose: str = INVITATIONS) -> User:
+    """The user whom a link lets set a password, locked. Raises LinkExpired: over, used, replaced or suspended."""
+    claim = link.read(unit.log.cipher, purpose, token, unit.now)
     try:
         row = await unit.get(User, UUID(claim.about["user"]), lock=True)
     except NotFound:
         raise LinkExpired("The link has ended.") from None
-    if row.invited_at is None or int(row.invited_at.timestamp()) != claim.about["at"] or row.status != "active":
+    since = row.invited_at if purpose == INVITATIONS else row.reset_at
+    if since is None or int(since.timestamp()) != claim.about["at"] or row.status != "active":
         raise LinkExpired("The link has ended.")
     await _kept_here(unit, row, {"status": ""})
     return row
@@ -286,7 +324,7 @@ async def set_password(unit: Unit, row: User, secret: str) -> User:
     """Give a user a password and end his sign-ins. Raises Invalid for a weak one."""
     firm = await unit.connection.fetchval("SELECT name || ' ' || slug FROM tenants")
     await password.refuse_weak(secret, (row.email, row.name, firm))
-    after = unit.update(row, {"password_hash": await password.hashed(secret), "invited_at": None})
+    after = unit.update(row, {"password_hash": await password.hashed(secret), "invited_at": None, "reset_at": None})
     unit.write(END, [unit.tenant_id, row.id, unit.now])
     change.tell(unit, USERS, "user.password_set", after)
     return after

@@ -108,7 +108,7 @@ async def together(unit: Unit, noun: Noun, items: list[Any]) -> list[dict[str, A
     decoded = []
     for number, item in enumerate(items):
         try:
-            decoded.append(noun.resource.creation.decode(item))
+            decoded.append(noun.decoded(item, unit.actor))
         except Invalid as problem:
             faults += [Fault(f"/items/{number}{f.pointer}", f.code, f.message) for f in problem.errors]
     if faults:
@@ -130,7 +130,7 @@ async def together(unit: Unit, noun: Noun, items: list[Any]) -> list[dict[str, A
 async def alone(unit: Unit, noun: Noun, item: Any, request_id: str) -> dict[str, Any]:
     """One item in a savepoint of its own."""
     try:
-        values = noun.resource.creation.decode(item)
+        values = noun.decoded(item, unit.actor)
     except Invalid as problem:
         return {"status": problem.status, "problem": problem.document(noun.api.docs, request_id)}
     await unit.flush()

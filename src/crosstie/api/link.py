@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
@@ -27,6 +28,12 @@ from crosstie.log.unit import Unit
 TOKEN = Parameter("token", {"type": "string"}, "The signed part of the link.", "path")
 LANGUAGES = ("en", "ar")
 FORM = "application/x-www-form-urlencoded"
+PARTS = "multipart/form-data"
+#: the one field of a request for one click, in either form (RFC 8058 §3.2)
+CLICK = {
+    FORM: re.compile(rb"(?:^|&)List-Unsubscribe=One-Click(?:&|$)"),
+    PARTS: re.compile(rb'name="?List-Unsubscribe"?[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\nOne-Click\r?\n'),
+}
 PROBLEMS = (400, 403, 406, 409, 413, 415, 422, 429)
 
 
@@ -86,9 +93,12 @@ class Holder:
     async def submit(self, request: Request) -> Answer:
         """The page's form: `action` names a verb. What went well is shown by another GET."""
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-        if kind != FORM:
+        one_click = self.link.page.one_click if self.link.page else None
+        if kind != FORM and not (one_click and kind == PARTS):
             raise UnsupportedMedia(f"The form is sent as {FORM}.")
         raw = await body.read(request)
+        if one_click and CLICK[kind].search(raw):
+            return await self._clicked(request, one_click)
         sent = dict(parse_qsl(raw.decode("utf-8", "replace").replace("\0", ""), max_num_fields=20))
         verbs = {verb.verb: verb for verb in self.link.verbs if verb.method == "POST"}
         verb = verbs.get(sent.pop("action", ""))
@@ -100,6 +110,12 @@ class Holder:
         except Problem as problem:
             return await self._page(request, problem, sent)
         return Answer(303, b"", {"location": f"{request.url.path}?lang={language(request)}"})
+
+    async def _clicked(self, request: Request, name: str) -> Answer:
+        """What the mail program of a reader asks for him: done at once, without a page and without going on to one."""
+        verb = next(each for each in self.link.verbs if each.verb == name)
+        await self.perform(request, await self.claim(request), verb, b"", {})
+        return Answer(200, b"", {"cache-control": "no-store"})
 
     async def _page(self, request: Request, problem: Problem | None, sent: Mapping[str, str]) -> Answer:
         assert self.link.page is not None

@@ -22,6 +22,7 @@ from crosstie.declare.shape import Shape
 from crosstie.errors import NotFound, PreconditionFailed
 from crosstie.kit import ids, json
 from crosstie.log import change
+from crosstie.log.event import Actor
 from crosstie.log.idempotency import Answer
 from crosstie.log.unit import Unit
 
@@ -62,14 +63,24 @@ class Noun:
         return row.id if self.resource.keyed is None else row.__dict__[self.resource.keyed.key]
 
     async def held(self, unit: Unit, request: Request, *, lock: bool = False) -> Row:
-        """The record that the path addresses. Raises NotFound."""
+        """The record that the path addresses. Raises NotFound, also where it is another person's own."""
         key = self.resource.keyed
         if key is None:
-            return await unit.get(self.resource.row, parse_id(request), lock=lock)
-        found = await change.addressed(unit, self.resource, request.path_params[key.key], lock=lock)
+            found: Row | None = await unit.get(self.resource.row, parse_id(request), lock=lock)
+        else:
+            found = await change.addressed(unit, self.resource, request.path_params[key.key], lock=lock)
         if found is None:
             raise NotFound("There is no such record.")
+        if (mine := self.mine(unit.actor)) and found.__dict__[mine.column] != mine.value:
+            raise NotFound(f"There is no such {self.resource.row.__name__.lower()}.")
         return found
+
+    def mine(self, actor: Actor) -> filters.Condition | None:
+        """What holds for the records that a person sees, where those are his own alone."""
+        own = self.resource.own
+        if own is None or actor.type != "user" or actor.id is None or "*" in actor.scopes:
+            return None
+        return filters.Condition(own.key, "eq", ids.parse(actor.id))
 
     async def list(self, request: Request) -> Answer:
         grant = await self.api.enter(request, self.read)
@@ -79,6 +90,8 @@ class Noun:
     async def page(self, request: Request, grant: Grant, query: filters.Query) -> Answer:
         """One page of what a query asks for."""
         await self._refresh(grant)
+        if mine := self.mine(grant.actor):
+            query.conditions.append(mine)
         statement, values = pages.statement(self.resource, query, self.api.log.cipher.pepper)
         async with session.of_tenant(self.api.log.app, grant.tenant_id) as connection:
             rows = await connection.fetch(statement.text, *statement.arguments(values))
@@ -121,12 +134,18 @@ class Noun:
         raw, document = await body.document(request)
 
         async def work(unit: Unit) -> Answer:
-            values = self.resource.creation.decode(document)
+            values = self.decoded(document, unit.actor)
             row = await change.create(unit, self.resource, values)
             repeated = self.resource.natural and row.__dict__["created_at"] != unit.now
             return self.answer(row, 200 if repeated else 201, unit)
 
         return await self.api.write(request, grant, raw, work)
+
+    def decoded(self, document: Any, actor: Actor) -> dict[str, Any]:
+        """The values of a creation; of what is a person's own, in his name."""
+        values = self.resource.creation.decode(document)
+        mine = self.mine(actor)
+        return values | {mine.column: mine.value} if mine else values
 
     async def update(self, request: Request) -> Answer:
         grant = await self.api.enter(request, self.write)
@@ -186,7 +205,7 @@ class Noun:
             answer = await below.page(request, grant, query)
             if not each.outlives or answer.body.startswith(b'{"data":[]'):
                 async with self.api.log.unit(grant.tenant_id, grant.actor) as unit:
-                    await unit.get(self.resource.row, id)
+                    await self.held(unit, request)
             return answer
 
         return handler

@@ -134,9 +134,6 @@ TRUST = (
         count("rating", 5), subject="review",
     ),
 )  # fmt: skip
-TALK = (
-    fact("message.received", "A client wrote.", *_MESSAGE, subject="client_message"),
-    fact("message.sent", "A client was written to.", *_MESSAGE, subject="client_message"),
-)
+TALK = (fact("message.received", "A client wrote.", *_MESSAGE, subject="client_message"),)
 EVENTS = MONEY + COMPLIANCE + SUPPLY + CARE + TRUST + TALK
 MODULE = Module("contracts.trades", "Events around a job that outside parties send.", events=EVENTS)

@@ -40,6 +40,8 @@ class Page:
     path: str
     draw: Callable[..., str]
     style: str
+    #: the verb that a mail program runs for its reader with one request (RFC 8058)
+    one_click: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,8 @@ class Resource:
     natural: tuple[Attribute, ...] = ()
     #: events carry the further fields of an answer, too
     extra_told: bool = False
+    #: the column that names whose record it is: no other user sees it, but for those who may do everything
+    own: Attribute | None = None
     #: whose change alters who hears of which event
     routes: bool = False
     doc: str = ""

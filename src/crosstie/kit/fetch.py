@@ -29,6 +29,10 @@ class Unfetched(OSError):
     """There is no such document to be had now; the message says why, for the operator."""
 
 
+class Unanswered(Unfetched):
+    """The request went out, and there is no answer to be read: whether it was acted upon nobody knows."""
+
+
 class Fetcher:
     """Gets documents. Made inside the running event loop; `tls` replaces the trust of the system."""
 
@@ -56,18 +60,21 @@ class Fetcher:
     async def ask(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, content: bytes = b""
     ) -> tuple[int, bytes]:
-        """Status and body of an answer, whatever it is. Raises Unfetched."""
+        """Status and body of an answer, whatever it is.
+
+        Raises Unfetched where the request surely was not acted upon, Unanswered where it may have been.
+        """
         sent = [*_HEADERS, *(headers or {}).items()]
         try:
             target = self._guard.check_url(url)
             async with asyncio.timeout(self._seconds):
                 return await self._read(self._pools[target.scheme], method, target.url, sent, content)
-        except TimeoutError:
-            raise Unfetched(f"no complete answer within {self._seconds:g} s") from None
-        except (Forbidden, Unresolved, httpcore2.NetworkError, httpcore2.ProtocolError) as error:
+        except (Forbidden, Unresolved, httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
             raise Unfetched(str(error) or type(error).__name__) from error
-        except httpcore2.TimeoutException:
-            raise Unfetched(f"no answer within {self._seconds:g} s") from None
+        except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
+            raise Unanswered(str(error) or type(error).__name__) from error
+        except (TimeoutError, httpcore2.TimeoutException):
+            raise Unanswered(f"no complete answer within {self._seconds:g} s") from None
 
     async def close(self) -> None:
         """Close what is open."""
@@ -79,12 +86,12 @@ class Fetcher:
     ) -> tuple[int, bytes]:
         async with pool.stream(method, url, headers=headers, content=content or None) as response:
             if any(name.lower() == b"content-encoding" for name, _ in response.headers):
-                raise Unfetched("the answer is packed, which was not asked for")
+                raise Unanswered("the answer is packed, which was not asked for")
             body = bytearray()
             async for chunk in response.aiter_stream():
                 body += chunk
                 if len(body) > SIZE:
-                    raise Unfetched(f"the document is larger than {SIZE} bytes")
+                    raise Unanswered(f"the document is larger than {SIZE} bytes")
             return response.status, bytes(body)
 
 

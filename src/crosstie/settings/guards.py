@@ -229,6 +229,32 @@ def _store(s: Settings) -> None:
         _url("S3_ENDPOINT", s.s3_endpoint, ("https", "http"))
 
 
+MAIL = re.compile(r"[^@\s<>\x00-\x1f]{1,64}@[A-Za-z0-9.-]{1,189}", re.ASCII)
+
+
+def _mail(s: Settings) -> None:
+    _refuse(
+        bool(s.smtp_url) != bool(s.mail_from),
+        "A mail server needs an address that mails come from: set both CROSSTIE_SMTP_URL and CROSSTIE_MAIL_FROM.",
+    )
+    if s.smtp_ca_file:
+        path = s.smtp_ca_file
+        _refuse(not path.is_file(), f"CROSSTIE_SMTP_CA_FILE names {path}, and there is no such file: put it there.")
+    if not s.smtp_url:
+        return
+    url = _url("SMTP_URL", s.smtp_url, ("smtps", "smtp"))
+    _refuse(
+        not url.hostname or any((url.path.strip("/"), url.fragment)) or url.query not in ("", "security=none"),
+        "CROSSTIE_SMTP_URL must be smtp://NAME:PASSWORD@HOST:587 or smtps://NAME:PASSWORD@HOST:465.",
+    )
+    _refuse(
+        url.query == "security=none" and not _loopback(url.hostname),
+        "Mails would travel in the clear: take ?security=none out of CROSSTIE_SMTP_URL; it is for this machine alone.",
+    )
+    _refuse(bool(url.username) != bool(url.password), "CROSSTIE_SMTP_URL has a name or a password: write both.")
+    _refuse(not MAIL.fullmatch(s.mail_from), "CROSSTIE_MAIL_FROM must be an address like no-reply@example.com.")
+
+
 GUARDS: tuple[Callable[[Settings], None], ...] = (
     _database,
     _master_key,
@@ -239,4 +265,5 @@ GUARDS: tuple[Callable[[Settings], None], ...] = (
     _cors,
     _brokers,
     _store,
+    _mail,
 )

@@ -88,6 +88,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _doc("Networks (CIDR) beyond the public internet that may be called; plain http goes to these only"),
     ] = ()
 
+    smtp_url: Annotated[
+        str,
+        _doc(
+            "Mail server for tenants without one: smtp:// (STARTTLS) or smtps://, with name and password", secret=True
+        ),
+    ] = ""
+    mail_from: Annotated[str, _doc("Address that those mails come from")] = ""
+    smtp_ca_file: Annotated[Path | None, _doc("Certificates (PEM) that mail servers' own must follow from")] = None
+
     retry_schedule: Annotated[
         tuple[Annotated[int, _range(1, 604_800)], ...],
         msgspec.Meta(min_length=1, max_length=30),
@@ -138,6 +147,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rate_limit_hooks: Annotated[
         int, _range(1, 100_000_000), _doc("Requests of one inbound source", unit="per minute")
     ] = 120_000
+    rate_limit_messages: Annotated[
+        int, _range(1, 100_000_000), _doc("Messages of one tenant that leave over one channel", unit="per minute")
+    ] = 600
     rate_limit_tokens: Annotated[
         int,
         _range(1, 100_000_000),

@@ -167,6 +167,34 @@ async def _source(world: World) -> Body:
     return {"name": f"Gateway {next(NUMBERS)}", "dialect": "hmac", "options": {"header": "X-Seal"}}
 
 
+async def _template(world: World) -> Body:
+    values = [{"name": "name", "type": "text", "required": True}]
+    name = f"welcome-{next(NUMBERS)}"
+    return {"name": name, "locale": "en", "subject": "Hi {{ name }}", "text": "Hello", "placeholders": values}
+
+
+async def _preference(world: World) -> Body:
+    return {"address": f"p{next(NUMBERS)}@example.com", "choices": [{"category": "orders", "wanted": "digest"}]}
+
+
+#: types of events of which each gets one rule
+TYPES = itertools.cycle(f"{noun}.{change}" for noun in ("client", "site", "job", "user", "outlet", "role", "quote")
+                        for change in ("created", "updated", "deleted"))  # fmt: skip
+
+
+async def _notification_rule(world: World) -> Body:
+    return {"event_type": next(TYPES), "template": "plain", "audience": ["role:owner"]}
+
+
+async def _provider(world: World) -> Body:
+    options = {"account": "sandbox"}
+    return {"name": f"AT {next(NUMBERS)}", "channel": "sms", "kind": "africastalking", "options": options}
+
+
+async def _suppression(world: World) -> Body:
+    return {"channel": "email", "address": f"s{next(NUMBERS)}@example.com"}
+
+
 SAMPLES: dict[str, Sample] = {
     "clients": Sample(_client, {"name": "Another", "phone": "+27 44 000 0000"}),
     "sites": Sample(_site, {"city": "Knysna", "latitude": "-34.0363"}),
@@ -187,6 +215,11 @@ SAMPLES: dict[str, Sample] = {
     "api-keys": Sample(_key, {"name": "Another"}),
     "legal-holds": Sample(_hold, {"reason": "Two courts want it."}),
     "oauth-apps": Sample(_app, {"name": "Another"}),
+    "message-templates": Sample(_template, {"subject": "Dear {{ name }}", "short": "Hi"}),
+    "notification-preferences": Sample(_preference, {"time_zone": "Asia/Dubai", "digest_at": "07:30"}),
+    "notification-rules": Sample(_notification_rule, {"channels": ["email"], "otherwise": ["role:admin"]}),
+    "notification-providers": Sample(_provider, {"name": "Another", "position": 3}),
+    "suppressions": Sample(_suppression),
     "trusted-issuers": Sample(_issuer, {"audience": "another", "default_role": "viewer"}),
 }
 #: nouns whose makers have a contract of their own, with the test that keeps it

@@ -45,6 +45,7 @@ APART = {
         for each in service.operations
         if each.mutates
     },
+    "message-templates.preview": "changes nothing",
 }
 
 
@@ -238,6 +239,24 @@ async def _operation(actor: Actor) -> str:
     )  # fmt: skip
 
 
+async def _message(actor: Actor, status: str = "held") -> str:
+    now = await actor.superuser.fetchval("SELECT now()")
+    return await actor.insert(
+        "messages", request_id="r", channel="email", template="plain", template_version=0, category="general",
+        locale="en", status=status, key=str(ids.uuid7()), address="a@example.com", data="{}", created_at=now,
+        updated_at=now, revision=1,
+    )  # fmt: skip
+
+
+async def _notice(actor: Actor) -> str:
+    now = await actor.superuser.fetchval("SELECT now()")
+    user = ids.parse(await actor.world.some("users"))
+    return await actor.insert(
+        "notices", user_id=user, message_id=ids.uuid7(), category="general", locale="en", title="t", body="b",
+        status="unread", created_at=now, updated_at=now, revision=1,
+    )  # fmt: skip
+
+
 Make = Callable[[Actor], Awaitable[str]]
 
 
@@ -261,6 +280,10 @@ RARE: dict[str, tuple[Make, str, dict[str, Any]]] = {
     "dead-letters.retry": (_letter, "POST", {}),
     "dead-letters.discard": (_letter, "POST", {"reason": "Why not"}),
     "inbound-requests.replay": (_request, "POST", {}),
+    "messages.cancel": (_message, "POST", {}),
+    "messages.retry": (lambda actor: _message(actor, "failed"), "POST", {}),
+    "notices.read": (_notice, "POST", {}),
+    "notices.archive": (_notice, "POST", {}),
     "operations.cancel": (_operation, "POST", {}),
     "service-calls.retry": (_call, "POST", {}),
     "exports.delete": (_export, "DELETE", {}),

@@ -70,6 +70,7 @@ class Door:
             problem=worded(request, problem),
             action=address("/login", {"lang": query.get("lang", ""), "again": query.get("again", "")[:1]}),
             passkey=passkey.offer(self.sessions.log.cipher, at) if passkey.possible(at) else None,
+            forgot=address("/forgot", {"lang": query.get("lang", ""), "tenant": query.get("tenant", "")[:63]}),
             passkey_action=address("/login/passkey", {"lang": query.get("lang", "")}),
             next=next,
             email=sent.get("email", ""),

@@ -1,4 +1,4 @@
-"""`/invitation/{token}`: whoever was invited sets a password."""
+"""`/invitation/{token}` and `/reset/{token}`: whoever was invited, or forgot his password, sets one."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from crosstie.log.event import Actor
 
 
 class Invitation:
-    """The handlers of an invitation."""
+    """The handlers of an invitation; with another purpose, of another link to set a password."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, purpose: str = user.INVITATIONS) -> None:
         self.door = door
+        self.purpose = purpose
         self.log = door.sessions.log
 
     async def show(self, request: Request) -> Response:
@@ -31,10 +32,10 @@ class Invitation:
         try:
             sent = await self.door.cookies.sent(request)
             token = request.path_params["token"]
-            claim = link.read(self.log.cipher, user.INVITATIONS, token, clock.now())
+            claim = link.read(self.log.cipher, self.purpose, token, clock.now())
             async with self.log.unit(claim.tenant_id, Actor("user", claim.about["user"])) as unit:
                 await active(unit)
-                row = await user.invited(unit, token)
+                row = await user.invited(unit, token, self.purpose)
                 await user.set_password(unit, row, sent.get("password", ""))
                 slug = await unit.connection.fetchval("SELECT slug FROM tenants")
         except (Forbidden, Invalid) as problem:
@@ -46,10 +47,10 @@ class Invitation:
         token = request.path_params["token"]
         action = address(request.url.path, {"lang": request.query_params.get("lang", "")})
         try:
-            claim = link.read(self.log.cipher, user.INVITATIONS, token, clock.now())
+            claim = link.read(self.log.cipher, self.purpose, token, clock.now())
             async with self.log.unit(claim.tenant_id) as unit:
                 await active(unit)
-                row = await user.invited(unit, token)
+                row = await user.invited(unit, token, self.purpose)
                 firm = await unit.connection.fetchval("SELECT name FROM tenants")
         except Forbidden as gone:
             return page(request, self.door.cookies, "invitation", gone.status, state="gone")

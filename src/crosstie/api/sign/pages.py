@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from crosstie.access.user import RESETS
 from crosstie.api.operation import Handler
 from crosstie.api.sign.account import Account
 from crosstie.api.sign.door import Door
+from crosstie.api.sign.forgot import Forgot
 from crosstie.api.sign.invitation import Invitation
 from crosstie.api.sign.passkey import Passkey
 from crosstie.api.sign.second import Second
@@ -13,6 +15,7 @@ from crosstie.api.sign.status import Status
 
 def routes(door: Door) -> list[tuple[str, str, Handler]]:
     """Path, method, handler of every page."""
+    reset, forgot = Invitation(door, RESETS), Forgot(door)
     second, invitation, account, passkey = Second(door), Invitation(door), Account(door), Passkey(door)
     status = Status(door)
     return [
@@ -28,6 +31,10 @@ def routes(door: Door) -> list[tuple[str, str, Handler]]:
         ("/logout", "POST", door.log_out),
         ("/invitation/{token}", "GET", invitation.show),
         ("/invitation/{token}", "POST", invitation.accept),
+        ("/reset/{token}", "GET", reset.show),
+        ("/reset/{token}", "POST", reset.accept),
+        ("/forgot", "GET", forgot.show),
+        ("/forgot", "POST", forgot.send),
         ("/account", "GET", account.show),
         ("/account", "POST", account.act),
         ("/status", "GET", status.show),

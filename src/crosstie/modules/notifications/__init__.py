@@ -1,0 +1,23 @@
+"""Notifications: the one part of Crosstie that sends messages to people."""
+
+from crosstie.declare.module import Module, Reaction
+from crosstie.modules.notifications import suppression
+from crosstie.modules.notifications.message import EVENTS, MESSAGES
+from crosstie.modules.notifications.notice import NOTICES
+from crosstie.modules.notifications.preference import PREFERENCES
+from crosstie.modules.notifications.provider import PROVIDERS
+from crosstie.modules.notifications.rule import RULES
+from crosstie.modules.notifications.service import NOTIFICATIONS
+from crosstie.modules.notifications.suppression import SUPPRESSIONS
+from crosstie.modules.notifications.template import MESSAGE_TEMPLATES
+from crosstie.modules.notifications.unsubscribe import UNSUBSCRIBE_LINK
+
+MODULE = Module(
+    "notifications",
+    "Messages to people.",
+    resources=(MESSAGES, NOTICES, MESSAGE_TEMPLATES, PREFERENCES, RULES, PROVIDERS, SUPPRESSIONS),
+    events=EVENTS,
+    reactions=(Reaction("suppressions", ("message.failed",), suppression.note),),
+    links=(UNSUBSCRIBE_LINK,),
+    provides=(NOTIFICATIONS,),
+)
