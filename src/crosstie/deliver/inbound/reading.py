@@ -65,8 +65,10 @@ class Reader:
     async def _envelope(self, source: Source, knock: Knock) -> Outcome:
         """The event that the envelope names. One of an unknown type is parked, as one from a broker."""
         actor = source.actor
+        # another hub's webhooks say two things more, which are its own affair
+        document = {name: value for name, value in knock.document.items() if name not in ("sequence", "actor")}
         try:
-            arrival = await self._intake.arrival(source.tenant_id, actor, knock.document, knock.body, trace=knock.trace)
+            arrival = await self._intake.arrival(source.tenant_id, actor, document, knock.body, trace=knock.trace)
         except EventTypeUnknown as problem:
             kept = odd(source.tenant_id, actor.principal, knock.document, knock.body, problem)
             await self._park.keep([kept])
