@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hmac
 import json
 import random
 import sys
@@ -69,8 +70,13 @@ def event(number: int) -> str:
     )
 
 
+def message(number: int) -> str:
+    """One message of 1 kB in a sender's own form."""
+    return f'{{"id":"m{time.monotonic_ns()}x{number:09}","type":"charge.succeeded","amount":{number % 97}.5,{FIELDS}}}'
+
+
 def requests(plan: dict[str, Any]) -> Iterator[bytes]:
-    """Requests without end. `what`: event, batch or job."""
+    """Requests without end. `what`: event, batch, hook or job."""
     keys = plan["keys"]
     start = random.getrandbits(40)
     number = 0
@@ -82,6 +88,9 @@ def requests(plan: dict[str, Any]) -> Iterator[bytes]:
         elif plan["what"] == "batch":
             path = "/api/v1/events/batch"
             body = f'{{"events":[{",".join([event(number * 1000 + n) for n in range(1000)])}]}}'
+        elif plan["what"] == "hook":
+            path, body = plan["paths"][number % len(keys)], message(number)
+            extra = f"X-Signature: {hmac.digest(plan['secret'].encode(), body.encode(), 'sha256').hex()}\r\n"
         else:
             path = "/api/v1/jobs"
             client = plan["clients"][number % len(plan["clients"])]

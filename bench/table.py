@@ -16,7 +16,19 @@ from pathlib import Path
 import stand
 
 HERE = Path(__file__).parent
-BENCHES = ("jobs", "ingest", "path", "latency", "lists", "memory", "fairness", "credential", "broker", "service")
+BENCHES = (
+    "jobs",
+    "ingest",
+    "path",
+    "latency",
+    "lists",
+    "memory",
+    "fairness",
+    "credential",
+    "inbound",
+    "broker",
+    "service",
+)
 SECONDS = 180
 
 

@@ -59,6 +59,15 @@ async def test_replay_events(tenant: Tenant, receiver: Receiver) -> None:
     assert len({sent.headers["webhook-id"] for sent in await receiver.wait(2, "client.created")}) == 2
 
 
+async def test_receive_from_providers(tenant: Tenant, receiver: Receiver) -> None:
+    said = await asyncio.to_thread(program, "receive-from-providers", tenant, RECEIVER_URL=receiver.url)
+    assert said == [
+        "True True", "[200, 200]", "401",
+        "[('accepted', None), ('duplicate', None), ('rejected', 'bad_signature')]", "True",
+        "201", "1 evt_1Pgafz 120000", "200", "pay-7", "201",
+    ]  # fmt: skip
+
+
 async def test_retries_and_dead_letters(tenant: Tenant, receiver: Receiver) -> None:
     said = await asyncio.to_thread(program, "retries-and-dead-letters", tenant, RECEIVER_URL=receiver.url)
     assert said == ["1 connect", "2 connect", "client.created connect 2", "True", "202"]

@@ -88,7 +88,9 @@ async def test_dialects_of_partners_are_understood(client: httpx2.AsyncClient, t
     assert {event["event_type"] for event in await sender.events()} == {KIND.name}
 
 
-async def test_our_own_webhooks_can_be_sent_from_one_hub_to_another(client: httpx2.AsyncClient, stage: Stage) -> None:
+async def test_our_own_webhooks_can_be_sent_from_one_hub_to_another(
+    client: httpx2.AsyncClient, stage: Stage, tenant: Tenant
+) -> None:
     """What a hub sends, another's source takes, with the secret of the endpoint: where both know the tenant."""
     made = await client.post("/api/v1/inbound-sources", json={"name": "Hub", "dialect": "standard_webhooks"})
     assert made.json()["secret"].startswith("whsec_")
