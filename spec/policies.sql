@@ -1010,6 +1010,22 @@ REVOKE ALL ON suppressions FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON suppressions TO crosstie_app;
 
+ALTER TABLE tenant_domains ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tenant_domains FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON tenant_domains TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON tenant_domains TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+REVOKE ALL ON tenant_domains FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT, INSERT, DELETE ON tenant_domains TO crosstie_app;
+
 ALTER TABLE tenants ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tenants FORCE ROW LEVEL SECURITY;
@@ -1776,11 +1792,30 @@ BEGIN
   RETURN QUERY SELECT id, slug, name, status, sandbox FROM tenants;
 END $$;
 
+-- The tenant of a slug, a domain or an id.
+
 REVOKE ALL ON FUNCTION tenant_list() FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION tenant_list() TO crosstie_app;
 
 GRANT EXECUTE ON FUNCTION tenant_list() TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION tenant_find(named text, key uuid) RETURNS TABLE (
+  id uuid, slug text, name text, status text, sandbox boolean)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT t.id, t.slug, t.name, t.status, t.sandbox FROM tenants t WHERE t.id IN (
+    SELECT s.id FROM tenants s WHERE s.slug = named
+    UNION ALL SELECT d.tenant_id FROM tenant_domains d WHERE d.domain = named
+    UNION ALL SELECT key WHERE key IS NOT NULL);
+END $$;
+
+REVOKE ALL ON FUNCTION tenant_find(text, uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION tenant_find(text, uuid) TO crosstie_app;
 
 CREATE OR REPLACE FUNCTION session_find(digest bytea) RETURNS uuid
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp

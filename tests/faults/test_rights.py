@@ -22,7 +22,7 @@ from tests.faults.rig import Rig
 from tests.faults.rights import findings
 
 #: unique over all tenants on purpose
-REVIEWED = ("uq_tenants_slug",)
+REVIEWED = ("uq_tenants_slug", "uq_tenant_domains_domain")
 
 
 @pytest.fixture

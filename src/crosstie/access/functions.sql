@@ -25,6 +25,21 @@ BEGIN
   RETURN QUERY SELECT id, slug, name, status, sandbox FROM tenants;
 END $$;
 
+-- The tenant of a slug, a domain or an id.
+-- for: app
+CREATE OR REPLACE FUNCTION tenant_find(named text, key uuid) RETURNS TABLE (
+  id uuid, slug text, name text, status text, sandbox boolean)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  RETURN QUERY SELECT t.id, t.slug, t.name, t.status, t.sandbox FROM tenants t WHERE t.id IN (
+    SELECT s.id FROM tenants s WHERE s.slug = named
+    UNION ALL SELECT d.tenant_id FROM tenant_domains d WHERE d.domain = named
+    UNION ALL SELECT key WHERE key IS NOT NULL);
+END $$;
+
 -- for: app
 CREATE OR REPLACE FUNCTION session_find(digest bytea) RETURNS uuid
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp

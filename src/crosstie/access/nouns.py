@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crosstie.access.audit import AUDIT_ENTRIES
+from crosstie.access.domain import tenant_domains
 from crosstie.access.export import EXPORTS
 from crosstie.access.issuer import TRUSTED_ISSUERS
 from crosstie.access.key import AGED, API_KEYS
@@ -42,6 +43,9 @@ MODULE = Module(
         AUDIT_ENTRIES,
         EXPORTS,
     ),
-    tables=(data_keys, quotas, throttles, passkeys, key_usage, stream_tickets, *OAUTH, audit_pending, audit_heads),
+    tables=(
+        tenant_domains, data_keys, quotas, throttles, passkeys, key_usage, stream_tickets, *OAUTH, audit_pending,
+        audit_heads,
+    ),
     events=(*EVENTS, RENEWED, AGED),
-)
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,7 @@ from crosstie.log.event import OPERATOR, SYSTEM, Actor
 from crosstie.log.trail import Act
 from crosstie.log.unit import Cipher, Unit
 
+ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 
 
@@ -152,8 +154,9 @@ async def build(
 
 
 async def find(pool: asyncpg.Pool, name: str) -> asyncpg.Record:
-    """The tenant of a slug or an id: id, slug, name, status, sandbox. Raises NotFound."""
-    found = await pool.fetchrow("SELECT * FROM tenant_list() WHERE slug = $1 OR id::text = $1", name)
+    """The tenant of a slug, a domain or an id: id, slug, name, status, sandbox. Raises NotFound."""
+    key = UUID(name) if ID.fullmatch(name) else None
+    found = await pool.fetchrow("SELECT * FROM tenant_find($1, $2)", name.lower(), key)
     if found is None:
         raise NotFound(f"There is no tenant {name}; `crosstie tenants list` shows those that are.")
     return found

@@ -10,6 +10,7 @@ import asyncpg
 from starlette.requests import Request
 
 from crosstie.access import sync
+from crosstie.access import tenant as tenants
 from crosstie.access.token import Grant
 from crosstie.access.user import EMAIL
 from crosstie.api import body, filters
@@ -112,7 +113,7 @@ class Directory:
 
     async def find(self, request: Request) -> Answer:
         filters.none(request)
-        firm = await self._firm(request.path_params["slug"])
+        firm = await self._firm(request.path_params.get("slug") or request.path_params["domain"])
         if firm["status"] == "suspended":
             raise TenantSuspended("This tenant is suspended; its operator can say why.")
         shown = {name: firm[name] for name in ("id", "slug", "name", "status")}
@@ -132,13 +133,13 @@ class Directory:
         return [{**dict(row), "id": str(row["id"])} for row in rows]
 
     async def _firm(self, name: str) -> asyncpg.Record:
-        listed = "SELECT * FROM tenant_list() WHERE slug = $1 OR id::text = $1"
-        found = await self.api.log.app.fetchrow(listed, name)
-        if found is None:
-            raise NotFound("There is no such tenant.")
-        return found
+        try:
+            return await tenants.find(self.api.log.app, name)
+        except NotFound:
+            raise NotFound("There is no such tenant.") from None
 
 
+DOMAIN = Parameter("domain", {"type": "string"}, "A domain that the operator gave the tenant.", "path")
 SLUG = Parameter("slug", {"type": "string"}, "The tenant's short name, or its id.", "path")
 
 
@@ -155,6 +156,12 @@ def operations(api: Api) -> list[Operation]:
         Operation(
             "tenants.find", "GET", "/api/v1/tenants/by-slug/{slug}", "Find a tenant and, with its key, its outlets.",
             directory.find, None, (SLUG,), None, answers={200: FOUND.schema(output=True)},
+            problems=(400, 401, 403, 404, 429), tag="tenants", public=True,
+        ),
+        Operation(
+            "tenants.find_by_domain", "GET", "/api/v1/tenants/by-domain/{domain}",
+            "Find a tenant by a domain of its firm and, with its key, its outlets.",
+            directory.find, None, (DOMAIN,), None, answers={200: FOUND.schema(output=True)},
             problems=(400, 401, 403, 404, 429), tag="tenants", public=True,
         ),
     ]  # fmt: skip

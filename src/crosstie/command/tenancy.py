@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from crosstie.access import domain
 from crosstie.access import tenant as made
 from crosstie.access import user as people
 from crosstie.access.role import BUILT_IN
@@ -92,6 +93,32 @@ def _set_status(name: str, status: str, output: out.Form | None) -> None:
         return {**dict(found), "status": status}
 
     out.one(operate.on_database(work), output)
+
+
+@tenants.command("domains")
+def list_domains(
+    tenant: Annotated[str, typer.Argument(help="Slug, id or a domain.")],
+    add: Annotated[list[str] | None, typer.Option("--add", help="A domain to be found by. Repeatable.")] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", help="One to be found by no more.")] = None,
+    output: Output = None,
+) -> None:
+    """Say by which domains a tenant is found.
+
+    crosstie tenants domains acme --add acme.example --add shop.acme.example
+
+    crosstie tenants domains acme -o json
+    """
+
+    async def work(process: Process) -> list[Mapping[str, Any]]:
+        pool, vault = process.log.app, process.vault
+        found = await made.find(pool, tenant)
+        for name in remove or ():
+            await domain.take(pool, vault, found["id"], name)
+        for name in add or ():
+            await domain.give(pool, vault, found["id"], name)
+        return [{"domain": name} for name in await domain.listed(pool, found["id"])]
+
+    out.many(operate.on_database(work), output)
 
 
 @users.command("create")

@@ -49,6 +49,38 @@ async def test_suspended_and_resumed(command: Command, tenant: Tenant, client: h
         await until(told)
 
 
+async def test_a_tenant_is_found_by_the_domains_that_the_operator_gave_it(
+    command: Command, tenant: Tenant, client: httpx2.AsyncClient, stage: Stage
+) -> None:
+    name, other = f"{_slug()}.example", await stage.tenant()
+    words = ("--add", name.upper(), "--add", f"shop.{name}")
+    assert [each["domain"] for each in command("tenants", "domains", tenant.slug, *words).many] == [
+        f"shop.{name}",
+        name,
+    ]
+    for host in (name, name.upper()):
+        found = httpx2.get(f"{stage.url}/api/v1/tenants/by-domain/{host}")
+        assert found.json() == {
+            "id": str(tenant.id), "slug": tenant.slug, "name": tenant.slug.title(), "status": "active", "outlets": None,
+        }  # fmt: skip
+    outlet = {"name": "Nairobi", "code": "nbo"}
+    assert (await client.post("/api/v1/outlets", json=outlet)).status_code == 201
+    found = await client.get(f"/api/v1/tenants/by-domain/shop.{name}")
+    assert [each["name"] for each in found.json()["outlets"]] == ["Nairobi"]
+
+    assert command("tenants", "domains", other.slug, "--add", name).code == failing.CONFLICT
+    for wrong in ("localhost", "a_b.example", "https://x.example", "x..example", "-x.example", "1.2.3.4"):
+        assert command("tenants", "domains", other.slug, "--add", wrong).code == failing.INVALID, wrong
+    assert command("tenants", "domains", other.slug, "--remove", name).code == failing.MISSING
+    for path in (f"by-domain/www.{name}", "by-domain/%20", f"by-domain/{'x' * 300}.example"):
+        assert httpx2.get(f"{stage.url}/api/v1/tenants/{path}").status_code == 404
+
+    command("tenants", "suspend", tenant.slug)
+    assert httpx2.get(f"{stage.url}/api/v1/tenants/by-domain/{name}").status_code == 403
+    command("tenants", "domains", tenant.slug, "--remove", name)
+    assert httpx2.get(f"{stage.url}/api/v1/tenants/by-domain/{name}").status_code == 404
+
+
 def test_users_are_made_and_listed_without_their_hashes(command: Command, tenant: Tenant) -> None:
     made = command("users", "create", "--tenant", tenant.slug, "--email", "Thandi@acme.example", "--role", "admin").one
     assert len(made["password"]) >= 12
