@@ -18,6 +18,7 @@ import pytest
 
 from tests.parts.page import snippets
 from tests.parts.peer import peer
+from tests.parts.post import mailbox, texts
 from tests.receiver import Receiver
 from tests.stage import Stage, Tenant, calling, free_port
 
@@ -75,9 +76,14 @@ async def test_retries_and_dead_letters(tenant: Tenant, receiver: Receiver) -> N
 
 
 async def test_notifications(tenant: Tenant) -> None:
-    url = "smtp://127.0.0.1:9?security=none"
-    said = await asyncio.to_thread(program, "notifications", tenant, MAIL_URL=url)
-    assert said == ["201", "201", "201", "201", "0"]
+    with mailbox() as box:
+        url = f"smtp://127.0.0.1:{box.port}?security=none"
+        said = await asyncio.to_thread(program, "notifications", tenant, MAIL_URL=url)
+        assert said == [
+            "201", "201", "202 queued 1", "202 duplicate 1", "201", "201", "sent our own thandi@example.com",
+        ]  # fmt: skip
+        (mail,) = box.to("thandi@example.com")
+        assert "It comes to ZAR1,200.00." in texts(mail)[0]
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Notifications: the one part of Crosstie that sends messages to people."""
 
 from crosstie.declare.module import Module, Reaction
-from crosstie.modules.notifications import suppression
+from crosstie.modules.notifications import receipt, suppression
 from crosstie.modules.notifications.message import EVENTS, MESSAGES
 from crosstie.modules.notifications.notice import NOTICES
 from crosstie.modules.notifications.preference import PREFERENCES
@@ -17,7 +17,10 @@ MODULE = Module(
     "Messages to people.",
     resources=(MESSAGES, NOTICES, MESSAGE_TEMPLATES, PREFERENCES, RULES, PROVIDERS, SUPPRESSIONS),
     events=EVENTS,
-    reactions=(Reaction("suppressions", ("message.failed",), suppression.note),),
+    reactions=(
+        Reaction("suppressions", ("message.failed",), suppression.note),
+        Reaction("receipts", ("inbound.received",), receipt.note),
+    ),
     links=(UNSUBSCRIBE_LINK,),
     provides=(NOTIFICATIONS,),
 )

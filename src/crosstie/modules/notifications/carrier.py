@@ -92,7 +92,8 @@ CARRIERS = {
         ),
         Carrier(
             "twilio", ("sms", "whatsapp"), "https://api.twilio.com", "/2010-04-01/Accounts/{account}/Messages.json",
-            "basic", {"To": "{prefix}{to}", "From": "{prefix}{sender}", "Body": "{text}"},
+            "basic",
+            {"To": "{prefix}{to}", "From": "{prefix}{sender}", "Body": "{text}", "StatusCallback": "{status_callback}"},
             options=("account", "sender"), id=("sid",), code=("code",),
             final={21211: "unknown_address", 21214: "unknown_address", 21610: "stopped", 21614: "unknown_address"},
             prefix={"whatsapp": "whatsapp:"},

@@ -21,6 +21,11 @@ from crosstie.modules.notifications import template as templates
 from crosstie.modules.notifications.ask import Request, ask
 from crosstie.modules.notifications.built import LOCALES, MANDATORY
 
+#: tenants with a notifications service of their own
+REMOTE = (
+    "SELECT tenant_id FROM service_providers"
+    " WHERE service = 'notifications' AND mode = 'remote' AND tenant_id = ANY ($1::uuid[])"
+)
 ACTOR = Actor("system", "notifications", frozenset("*"))
 
 
@@ -48,10 +53,12 @@ class Rules:
     async def routes(self, connection: Connection, tenants: Sequence[UUID]) -> list[Route]:
         """A route per tenant."""
         rows = await connection.fetch("SELECT * FROM notification_rules WHERE tenant_id = ANY ($1::uuid[])", tenants)
-        return [
-            self._route(tenant, rule.following([row for row in rows if row["tenant_id"] == tenant]))
-            for tenant in tenants
-        ]
+        elsewhere = {row["tenant_id"] for row in await connection.fetch(REMOTE, tenants)}
+        found = []
+        for tenant in tenants:
+            own = [row for row in rows if row["tenant_id"] == tenant]
+            found.append(self._route(tenant, rule.following(own, remote=tenant in elsewhere)))
+        return found
 
     def _route(self, tenant: UUID, followed: dict[str, rule.Following]) -> Route:
         return Route(

@@ -79,6 +79,7 @@ PREFERENCES = Resource(
           NotificationPreference.created_at, NotificationPreference.updated_at),
     write=WRITTEN,
     once=(NotificationPreference.user_id, NotificationPreference.address),
+    own=NotificationPreference.user_id,
     filter=(NotificationPreference.user_id, NotificationPreference.address),
     unique=((NotificationPreference.user_id,), (NotificationPreference.address,)),
     rule=_rule,

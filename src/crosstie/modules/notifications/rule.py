@@ -130,9 +130,13 @@ RULES = Resource(
 )  # fmt: skip
 
 
-def following(rows: Sequence[Any]) -> dict[str, Following]:
-    """What follows from which event for one tenant, from its own rules."""
-    found = dict(BUILT)
+#: events that a notifications service of the tenant's own hears of by a broker, and acts on
+TAKEN = frozenset(type for type in BUILT if type.startswith("erp."))
+
+
+def following(rows: Sequence[Any], *, remote: bool) -> dict[str, Following]:
+    """What follows from which event for one tenant, from its own rules. `remote`: another service tells its people."""
+    found = {type: each for type, each in BUILT.items() if not (remote and type in TAKEN)}
     for row in rows:
         found.pop(row["event_type"], None)
         if row["status"] == "active":
