@@ -26,6 +26,8 @@ class Mailbox:
 
     port: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
+    #: as they came, for those who do not trust a parser that mends
+    raws: list[bytes] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
     answers: dict[str, list[str]] = field(default_factory=dict)
     #: refusals of whole messages
@@ -49,6 +51,7 @@ class Mailbox:
         found = message_from_bytes(envelope.content, policy=SMTPUTF8)
         assert isinstance(found, EmailMessage)
         self.mails.append(found)
+        self.raws.append(envelope.content)
         self.recipients += envelope.rcpt_tos
         self.secure.append(session.ssl is not None)
         return "250 2.0.0 taken"

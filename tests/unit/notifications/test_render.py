@@ -47,6 +47,11 @@ def test_what_could_run_is_refused(source: str) -> None:
         render.plain(source, {"x": "abc"})
 
 
+def test_lines_stay_lines() -> None:
+    source = "A\n{% for a in x %}\n– {{ a }}{% endfor %}\n{% if x %}\nB{% endif %}"
+    assert render.plain(source, {"x": [1, 2]}) == "A\n\n– 1\n– 2\n\nB"
+
+
 def test_names_are_found() -> None:
     found = render.check("{{ a }}{% for b in c %}{{ b.d|upper }}{{ loop.index }}{% endfor %}{% if e == 1 %}{% endif %}")
     assert found == {"a", "c", "e"}

@@ -255,11 +255,11 @@ TEMPLATES = {
             {
                 "en": Words(
                     "{{ items|length }} messages from {{ firm }}",
-                    "{% for item in items %}\n{{ item.subject }}\n{{ item.text }}\n\n{% endfor %}",
+                    "{% for item in items %}{{ item.subject }}\n{{ item.text }}\n\n{% endfor %}",
                 ),
                 "ar": Words(
                     "{{ items|length }} رسائل من {{ firm }}",
-                    "{% for item in items %}\n{{ item.subject }}\n{{ item.text }}\n\n{% endfor %}",
+                    "{% for item in items %}{{ item.subject }}\n{{ item.text }}\n\n{% endfor %}",
                 ),
             },
         ),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -17,8 +18,21 @@ HERE = Path(__file__).parent
 _FRAME = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
     (HERE / "mail.html").read_text("utf-8")
 )
-#: lines longer than that are folded (RFC 5322 §2.1.1)
-POLICY = SMTP.clone(max_line_length=78)
+#: headers whose one long word has no place to be folded: encoded instead, no mail program knows them any more
+WHOLE = ("list-unsubscribe", "list-unsubscribe-post", "message-id")
+
+
+class _Policy(EmailPolicy):
+    """Folds lines at 78 characters (RFC 5322 §2.1.1), but for headers that are one word."""
+
+    def fold(self, name: str, value: Any) -> str:
+        return f"{name}: {value}{self.linesep}" if name.lower() in WHOLE else super().fold(name, value)
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        return self.fold(name, value).encode() if name.lower() in WHOLE else super().fold_binary(name, value)
+
+
+POLICY = _Policy(linesep="\r\n")
 FOOTER = {
     "en": ("You get this message from {}.", "Unsubscribe"),
     "ar": ("تصلك هذه الرسالة من {}.", "إلغاء الاشتراك"),

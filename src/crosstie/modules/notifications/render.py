@@ -40,14 +40,7 @@ def _shown(value: Any) -> Any:
 
 
 def _environment(*, markup: bool) -> ImmutableSandboxedEnvironment:
-    found = ImmutableSandboxedEnvironment(
-        autoescape=markup,
-        undefined=StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=False,
-    )
+    found = ImmutableSandboxedEnvironment(autoescape=markup, undefined=StrictUndefined, finalize=_shown)
     found.globals.clear()
     found.filters = {name: found.filters[name] for name in FILTERS}
     found.tests = {name: found.tests[name] for name in (*TESTS, "eq", "ne", "lt", "gt", "le", "ge", "in")}
