@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,18 +11,13 @@ from rich.console import Console
 
 from crosstie.access import tenant as tenants
 from crosstie.app import Process
-from crosstie.command import feed, http, nouns, operate, out
-from crosstie.command.failing import MISSING, UNREACHABLE, Failure
+from crosstie.command import feed, http, live, nouns, operate, out
+from crosstie.command.failing import MISSING, Failure
 from crosstie.command.out import Form, Output
 from crosstie.deliver.broker.again import republish as republish_to
 from crosstie.deliver.broker.sink import Brokers
 from crosstie.kit import clock, ids
 from crosstie.log.event import OPERATOR
-
-LOOK = 0.5
-PAGE = 200
-#: seconds between attempts while the server is away
-AWAY = 2.0
 
 app = out.group("The event log.")
 
@@ -66,7 +60,7 @@ def tail(
     """
     console = Console(highlight=False, soft_wrap=True)
     form = out.chosen(output)
-    for _, event in following(http.connected(), after, types or ()):
+    for _, event in live.read(live.Reader(http.connected().way, types or (), after)):
         if form is Form.TABLE:
             subject = event["subject"]
             about = f"{subject['type']} {subject['id']}" if subject else ""
@@ -175,31 +169,6 @@ def trigger(
         document = nouns.document(data, required=True)
     event = {"event_id": str(ids.uuid7()), "event_type": event_type, "data": document}
     out.one(api.post("/api/v1/events", event), output)
-
-
-def following(api: http.Api, after: str | None, types: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Events after a cursor, forever, each with the cursor of its page; None starts behind the newest."""
-    place = _newest(api) if after is None else after
-    while True:
-        try:
-            page = api.get("/api/v1/events", limit=PAGE, **feed.start(place), **_wanted(types))
-        except Failure as failure:
-            if failure.code != UNREACHABLE:
-                raise
-            out.note(f"{failure} Trying again.")
-            time.sleep(AWAY)
-            continue
-        place = page["next_cursor"] or place
-        for event in page["data"]:
-            yield place, event
-        if not page["has_more"]:
-            time.sleep(LOOK)
-
-
-def _newest(api: http.Api) -> str:
-    """The cursor behind the newest event; empty where there is none."""
-    found = api.get("/api/v1/events", limit=1)["next_cursor"]
-    return str(found or api.get("/api/v1/events", **feed.start(""))["next_cursor"] or "")
 
 
 def _wanted(types: Sequence[str] | None) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,44 +10,17 @@ import httpx2
 from rich.console import Console
 from rich.text import Text
 
+from crosstie.command import live
+
 LOOK = 0.5
-PAGE = 200
 COLOURS = {"delivered": "green", "retrying": "yellow", "dead": "red", "cancelled": "red"}
 
 
-async def follow(console: Console, client: httpx2.AsyncClient) -> None:
+async def follow(console: Console, client: httpx2.AsyncClient, reader: live.Reader) -> None:
     """Print what happens from now on, until cancelled."""
     async with client, asyncio.TaskGroup() as group:
-        group.create_task(_events(console, client))
+        group.create_task(_events(console, reader))
         group.create_task(_deliveries(console, client))
-
-
-async def events(
-    client: httpx2.AsyncClient, cursor: str | None, patterns: Sequence[str] = ()
-) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """Events after a cursor with the cursor behind each page, forever; None starts behind the newest."""
-    wanted = {"event_type": ",".join(patterns)} if patterns else {}
-    place = await newest(client) if cursor is None else cursor
-    while True:
-        answer = await _get(client, "/api/v1/events", start(place) | {"limit": str(PAGE)} | wanted)
-        place = answer["next_cursor"] or place
-        for event in answer["data"]:
-            yield place, event
-        if not answer["has_more"]:
-            await asyncio.sleep(LOOK)
-
-
-def start(cursor: str) -> dict[str, str]:
-    """The query that reads forwards: after a cursor, or from the oldest event on."""
-    return {"after": cursor} if cursor else {"sort": "created_at"}
-
-
-async def newest(client: httpx2.AsyncClient) -> str:
-    """The cursor behind the newest event; empty where there is none."""
-    answer = await _get(client, "/api/v1/events", {"limit": "1"})
-    if answer["next_cursor"]:
-        return str(answer["next_cursor"])
-    return str((await _get(client, "/api/v1/events", start("")))["next_cursor"] or "")
 
 
 async def _get(client: httpx2.AsyncClient, path: str, query: dict[str, str]) -> dict[str, Any]:
@@ -64,8 +36,8 @@ async def _get(client: httpx2.AsyncClient, path: str, query: dict[str, str]) -> 
         await asyncio.sleep(1)
 
 
-async def _events(console: Console, client: httpx2.AsyncClient) -> None:
-    async for _, event in events(client, None):
+async def _events(console: Console, reader: live.Reader) -> None:
+    async for _, event in live.follow(reader):
         subject = event.get("subject")
         about = f"{subject['type']} {subject['id']}" if subject else ""
         console.print(line("event", event["timestamp"], event["event_type"], about, "cyan"))

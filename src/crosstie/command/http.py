@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx2
 
@@ -33,11 +33,22 @@ class Refused(Failure):
         self.document = document
 
 
+class Way(NamedTuple):
+    """How to connect by other means than requests."""
+
+    url: str
+    headers: dict[str, str]
+    trust: ssl.SSLContext | bool = True
+    #: past any proxy that the environment names
+    direct: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
     """The API as one tenant sees it."""
 
     client: httpx2.Client
+    way: Way
 
     def ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """An answer below 400. Raises Failure else."""
@@ -98,16 +109,20 @@ def connected() -> Api:
             DENIED,
             "set CROSSTIE_API_KEY; `crosstie keys create` makes one",
         )
-    return Api(client(settings, key, os.environ.get("CROSSTIE_BASE_URL")))
+    there = way(settings, key, os.environ.get("CROSSTIE_BASE_URL"))
+    return Api(client(there), there)
 
 
-def client(settings: Settings, key: str | None, url: str | None = None) -> httpx2.Client:
-    """A client of the API at `url`, or of this machine's own."""
+def way(settings: Settings, key: str | None, url: str | None = None) -> Way:
+    """The way to the API at `url`, or to this machine's own."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
-    if url:
-        return httpx2.Client(base_url=url, headers=headers, timeout=SECONDS)
+    return Way(url, headers) if url else Way(local(settings), headers, _trust(settings), direct=True)
+
+
+def client(there: Way) -> httpx2.Client:
+    """A client of the API."""
     return httpx2.Client(
-        base_url=local(settings), headers=headers, timeout=SECONDS, verify=_trust(settings), trust_env=False
+        base_url=there.url, headers=there.headers, timeout=SECONDS, verify=there.trust, trust_env=not there.direct
     )
 
 
@@ -120,10 +135,8 @@ def local(settings: Settings) -> str:
 
 def own(settings: Settings, key: str | None = None) -> httpx2.AsyncClient:
     """An asynchronous client of this machine's own API."""
-    headers = {"authorization": f"Bearer {key}"} if key else {}
-    return httpx2.AsyncClient(
-        base_url=local(settings), headers=headers, timeout=SECONDS, verify=_trust(settings), trust_env=False
-    )
+    url, headers, trust, _ = way(settings, key)
+    return httpx2.AsyncClient(base_url=url, headers=headers, timeout=SECONDS, verify=trust, trust_env=False)
 
 
 def _trust(settings: Settings) -> ssl.SSLContext | bool:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from crosstie import settings as configuration
-from crosstie.command import events, feed, http, kept, out
+from crosstie.command import feed, http, kept, live, out
 from crosstie.command.out import Form, Output
 from crosstie.kit import json, webhook
 
@@ -56,7 +56,7 @@ def listen(
     signers = [webhook.signer(secret)]
     given = dict(_header(header) for header in headers or ())
     with httpx2.Client(timeout=SECONDS, verify=not skip_verify, trust_env=False) as client:
-        for cursor, event in events.following(api, after, types or ()):
+        for cursor, event in live.read(live.Reader(api.way, types or (), after)):
             body = json.dumps(event)
             signed = webhook.headers(signers, event["event_id"], body)
             answer = _send(client, forward_to, body, {**given, **signed, "content-type": "application/json"})

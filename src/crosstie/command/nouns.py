@@ -50,7 +50,7 @@ def description() -> dict[str, Any]:
     """The OpenAPI document of the server, or of this version."""
     settings = configuration.load(os.environ, Path.cwd())
     try:
-        with http.client(settings, None, os.environ.get("CROSSTIE_BASE_URL")) as client:
+        with http.client(http.way(settings, None, os.environ.get("CROSSTIE_BASE_URL"))) as client:
             answer = client.get("/openapi.json", timeout=5)
         if answer.status_code == 200:
             return dict(json.loads(answer.content))

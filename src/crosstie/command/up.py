@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 
 from crosstie import supervise
-from crosstie.command import demo, feed, http, out
+from crosstie.command import demo, feed, http, live, out
 from crosstie.command.failing import CONFLICT, LATE, Failure
 from crosstie.command.process import bound, environ, loaded, serving
 from crosstie.command.schema import bring
@@ -134,7 +134,8 @@ class Up:
             return
         shown = await demo.load(at, self.tell)
         demo.describe(self.console, shown, post.kept(at.settings.home).page)
-        await feed.follow(self.console, http.own(at.settings, shown.api_key))
+        reader = live.Reader(http.way(at.settings, shown.api_key))
+        await feed.follow(self.console, http.own(at.settings, shown.api_key), reader)
 
 
 async def ready(settings: Settings) -> None:
