@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from crosstie.access import jwks, jwt, link, rotation, token, vault
+from crosstie.access import jwks, jwt, link, rotation, ticket, token, vault
 from crosstie.api import body, bulk, events, filters
+from crosstie.api.live import order, wire
 from crosstie.declare.catalogue import Catalogue
 from crosstie.declare.resource import Resource
 from crosstie.deliver import sender, webhook
@@ -79,6 +80,7 @@ def limits() -> str:
         ("Events of a batch", f"{events.MOST}", "422 `invalid`"),
         ("Event types that a tenant registers", f"{events.TYPES}", "409 `conflict`"),
         ("Idempotency-Key", "255 characters, kept 72 h", "400 `bad_request`"),
+        *_live(),
         *_quotas(),
         ("A token of a trusted issuer", f"{jwt.MOST >> 10} KiB", "401 `unauthorized`"),
         ("A look at an issuer's keys because one is unknown", f"every {jwks.REST:.0f} s", "401 `unauthorized`"),
@@ -114,6 +116,25 @@ def limits() -> str:
         f"{HEAD}# Limits\n\nEvery limit that callers and receivers can meet, and what they then see."
         " Those that are [settings](settings.md) can be changed.\n\n" + _table(("what", "limit", "beyond it"), rows)
     )
+
+
+def _live() -> list[tuple[str, str, str]]:
+    """What bounds the live stream."""
+    usual = Settings()
+    counted = {
+        "Live connections of one credential to one process": usual.stream_connections_credential,
+        "Live connections of one tenant to one process": usual.stream_connections_tenant,
+        "Live connections of one process": usual.stream_connections,
+    }
+    beyond = "429 `too_many_requests`, `Retry-After`"
+    return [
+        *((what, f"{most} (setting)", beyond) for what, most in counted.items()),
+        ("Frames that a live connection sends", "as requests of its credential", "error; closed with 4429 after 20"),
+        ("A frame that a live connection sends", f"{wire.SIZE >> 10} KiB", "closed with 1009"),
+        ("Topics of a live connection", f"{order.TOPICS}", "422 `invalid`"),
+        ("Answer to a ping of a live connection", f"{wire.PONG:.0f} s", "closed with 1011"),
+        ("A ticket for the live stream works", f"once, for {ticket.LIFE.seconds} s", "401 `unauthorized`"),
+    ]
 
 
 def _quotas() -> list[tuple[str, str, str]]:

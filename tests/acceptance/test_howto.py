@@ -54,6 +54,11 @@ async def test_connect_a_service(tenant: Tenant) -> None:
     assert said == ["201 remote closed", "201 INV-1", "true True", "treasury.create_invoice done 1"]
 
 
+async def test_live_events(tenant: Tenant) -> None:
+    said = await asyncio.to_thread(program, "live-events", tenant)
+    assert said == ["client.created Thandi", "client.created Sipho"]
+
+
 async def test_replay_events(tenant: Tenant, receiver: Receiver) -> None:
     said = await asyncio.to_thread(program, "replay-events", tenant, RECEIVER_URL=receiver.url)
     assert said == ["2", "done 2"]

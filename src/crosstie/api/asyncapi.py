@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from crosstie import __version__
+from crosstie.api.live import contract
 from crosstie.api.openapi import FIXED
 from crosstie.declare.catalogue import Catalogue, envelope_example
 from crosstie.declare.event import EventType
@@ -38,30 +39,22 @@ def document(catalogue: Catalogue, server: str) -> Document:
             "receiver": {"host": "{host}", "protocol": "https", "description": "A subscriber's own webhook receiver.",
                          "variables": {"host": {"description": "Where the endpoint's URL leads."}}},
             "stream": {"host": parts.netloc, "protocol": stream, "description": "Events as they happen."},
+            "http": {"host": parts.netloc, "protocol": parts.scheme, "description": "The same over HTTP."},
             "nats": {"host": "localhost:4222", "protocol": "nats", "description": "Streams CROSSTIE_OUT, CROSSTIE_IN."},
             "rabbitmq": {"host": "localhost:5672", "protocol": "amqp", "description": "Exchanges by direction."},
         },
         "channels": dict(_channels(events)),
         "operations": dict(_operations(events)),
         "components": {
-            "messages": {event.name: _message(event) for event in events},
-            "schemas": {"Event": FIXED["Event"]},
+            "messages": contract.MESSAGES | {event.name: _message(event) for event in events},
+            "schemas": {name: FIXED[name] for name in ("Event", "Problem")},
         },
     }  # fmt: skip
 
 
 def _channels(events: Iterable[EventType]) -> Iterable[tuple[str, Document]]:
     every = {event.name: _ref("components", "messages", event.name) for event in events}
-    yield (
-        "stream",
-        {
-            "address": "/api/v1/stream",
-            "title": "Live stream",
-            "description": "One WebSocket; subscribe with topics and a cursor.",
-            "servers": [_ref("servers", "stream")],
-            "messages": every,
-        },
-    )
+    yield from contract.channels(_ref("servers", "stream"), _ref("servers", "http")).items()
     for event in events:
         messages = {event.name: every[event.name]}
         yield (
@@ -88,8 +81,9 @@ def _channels(events: Iterable[EventType]) -> Iterable[tuple[str, Document]]:
 
 
 def _operations(events: Iterable[EventType]) -> Iterable[tuple[str, Document]]:
-    names = [event.name for event in events]
-    yield "stream", _operation("send", "stream", "Events of the topics that a client subscribed to.", names)
+    yield "stream", _operation("send", "stream", "Events of the topics that a client subscribed to.", contract.SAID)
+    yield "stream.order", _operation("receive", "stream", "What a client wants to hear of.", contract.ASKED)
+    yield "stream.sse", _operation("send", "stream.sse", "Events of the topics in the query.", contract.SAID)
     for event in events:
         name, summary = event.name, event.summary
         deliver = _operation("send", f"webhook.{name}", summary, [name])

@@ -50,7 +50,7 @@ def run_status(output: Output = None) -> None:
 
 def _served(settings: Settings) -> dict[str, Any]:
     """What the server says of itself."""
-    with http.client(settings, None, os.environ.get("CROSSTIE_BASE_URL")) as client:
+    with http.client(http.way(settings, None, os.environ.get("CROSSTIE_BASE_URL"))) as client:
         shown: dict[str, Any] = {"url": str(client.base_url), "ready": False, "reason": None}
         try:
             answer = client.get("/readyz")
