@@ -80,6 +80,8 @@ PANELS = (
     Panel("Lines to brokers and services", "short", {"{{name}}, {{process}}": worst(family.LINES, "name", "process")}),
     Panel("From brokers", "ops", {"{{broker}}": rate(family.CAME, "broker")}),
     Panel("Calls to services", "ops", {"{{service}}, {{outcome}}": rate(family.CALLS, "service", "outcome")}),
+    Panel("p95 by service", "s", {"{{service}}": quantile(0.95, family.CALLS, "service")}),
+    Panel("Breakers", "short", {"{{service}}, {{state}}": worst(family.BREAKERS, "service", "state")}),
     Panel("Readers wait for", "short", {"transactions": worst(family.BEHIND)}),
     Panel(
         "Database connections in use",
@@ -171,6 +173,12 @@ RULES = {
         "1m",
         "critical",
         "No process has a line to a broker.",
+    ),
+    "CrosstieBreakerOpen": (
+        f'{family.BREAKERS.name}{{state="open"}} > 0',
+        "1m",
+        "warning",
+        "A remote service failed again and again: it is left in peace.",
     ),
     "CrosstieReadersWait": (
         f"{worst(family.BEHIND)} > 10000",

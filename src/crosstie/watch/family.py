@@ -76,9 +76,14 @@ INTEGRATIONS = Family(
 FIRING = Family(
     "crosstie_alerts_firing", "gauge", "Alerts of all tenants that fire.", ("kind", "severity"), shared=True
 )
+BREAKERS = Family(
+    "crosstie_breakers", "gauge", "Breakers of remote services by state, over all tenants.", ("service", "state"),
+    shared=True,
+)  # fmt: skip
 UP = Family("crosstie_processes", "gauge", "Processes that live.", shared=True)
 
 FAMILIES = (
     REQUESTS, ATTEMPTS, ENDED, CALLS, CAME, APPENDED, DISPATCHED, WAITING, LEASED, OLDEST, UNDISPATCHED, BEHIND,
-    LETTERS, INTEGRATIONS, FIRING, LINES, CONNECTIONS, UP, ERRORS, CPU, RESIDENT, VIRTUAL, FILES, MOST_FILES, STARTED,
+    LETTERS, INTEGRATIONS, FIRING, BREAKERS, LINES, CONNECTIONS, UP, ERRORS, CPU, RESIDENT, VIRTUAL, FILES, MOST_FILES,
+    STARTED,
 )  # fmt: skip

@@ -98,6 +98,8 @@ BEGIN
     GROUP BY i.kind, i.status;
   RETURN QUERY SELECT 'crosstie_alerts_firing', ARRAY[a.kind, a.severity], count(*)::float8 FROM alerts a
     WHERE a.status = 'firing' GROUP BY a.kind, a.severity;
+  RETURN QUERY SELECT 'crosstie_breakers', ARRAY[s.service, CASE WHEN s.open_until IS NULL THEN 'closed' ELSE 'open' END],
+    count(*)::float8 FROM service_providers s WHERE s.mode = 'remote' GROUP BY 2;
   RETURN QUERY SELECT 'crosstie_dead_letters', ARRAY[l.status], count(*)::float8 FROM dead_letters l GROUP BY l.status;
   RETURN QUERY SELECT 'crosstie_processes', ARRAY[]::text[], count(*)::float8 FROM processes p
     WHERE p.seen_at > clock_timestamp() - interval '15 seconds';

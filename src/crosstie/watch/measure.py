@@ -42,6 +42,9 @@ SPREADS = Statement(
     ["window"],
 )
 ENDPOINTS = Statement("SELECT id, url, status, disabled_reason FROM webhook_endpoints", [])
+SERVICES = Statement(
+    "SELECT id, service, failures, open_until, failed_at, reason FROM service_providers WHERE mode = 'remote'", []
+)
 #: the oldest due delivery of each way out: a step along the index for each, however long its queue is
 OLDEST = Statement(
     "SELECT w.id, min(d.due_at) AS due_at FROM unnest($1::uuid[]) AS w (id)"
@@ -103,15 +106,25 @@ async def calls(unit: Unit, window: int) -> dict[UUID, tuple[Way, Calls]]:
 
 
 async def ways(unit: Unit, slug: str, called: Mapping[UUID, tuple[Way, Calls]]) -> dict[UUID, Way]:
-    """Every way to another system that the tenant has: its endpoints, its brokers, the services that it called."""
-    found = {id: way for id, (way, _) in called.items() if way.kind != "webhook_endpoint"}
+    """Every way to another system that the tenant has: its endpoints, its brokers, its remote services."""
+    found = {id: way for id, (way, _) in called.items() if way.kind == "broker"}
     for line in await lines(unit):
         if line.kind == "broker" and line.allows(slug):
             found[broker_way(unit.tenant_id, line.name)] = Way("broker", line.name, line=line)
+    for row in await unit.fetch(SERVICES):
+        found[row["id"]] = Way("service", row["service"], line=_breaker(row))
     for row in await unit.fetch(ENDPOINTS):
         off = (row["disabled_reason"] or "disabled") if row["status"] == "disabled" else None
         found[row["id"]] = Way("webhook_endpoint", (urlsplit(row["url"]).netloc.rpartition("@")[2])[:300], off)
     return found
+
+
+def _breaker(row: asyncpg.Record) -> Line | None:
+    """An open breaker, as a line that nobody has."""
+    if row["open_until"] is None:
+        return None
+    fault = f"left in peace after {row['failures']} failures, the last: {row['reason']}"
+    return Line("service", row["service"], None, there=0, away=1, since=row["failed_at"], fault=fault)
 
 
 async def lines(unit: Unit) -> list[Line]:
