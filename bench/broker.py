@@ -98,6 +98,9 @@ class Bare:
 
     async def publish(self) -> None: ...
 
+    async def empty(self) -> None:
+        """Away with what was published."""
+
     async def fill(self, way: str, many: int) -> None:
         """So many messages where they are read from."""
 
@@ -134,6 +137,9 @@ class Nats(Bare):
 
     async def publish(self) -> None:
         await self.stream.publish(f"{self.word}.bare.bench.reading", self.body)
+
+    async def empty(self) -> None:
+        await self.stream.purge_stream(f"{self.word}_BARE")
 
     async def fill(self, way: str, many: int) -> None:
         subject = f"{self.word}.{way}.bench.reading"
@@ -179,6 +185,9 @@ class Rabbit(Bare):
     async def publish(self) -> None:
         await self.exchange.publish(self.message(), "bench.reading")
 
+    async def empty(self) -> None:
+        await self.queue.purge()
+
     async def fill(self, way: str, many: int) -> None:
         exchange = await self.channel.get_exchange(f"{self.word}.{way}")
         for _ in range(0, many, WINDOW):
@@ -202,10 +211,7 @@ class Rabbit(Bare):
 
             await queue.consume(come)
 
-        try:
-            return await self.counted(take, many)
-        finally:
-            await channel.close()
+        return await self.counted(take, many)
 
 
 @asynccontextmanager
@@ -239,6 +245,7 @@ async def lines(name: str, bare: Bare) -> list[Figure]:
     reading = line(parse(bare.url), names)
     await reading.open()
     await reading.close()  # what is read is there now
+    await bare.empty()
     for way in ("in", "bare"):
         await bare.fill(way, many)
 
