@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.randrange(1, 1 << 30)
 #: kills of the long form
 KILLS = int(os.environ.get("FAULTS_KILLS", "200"))
 VICTIMS = ("api", "worker", "both", "postgres tree", "postgres immediate", "postgres backend")
+#: what else may be done to it
+Fault = Callable[[], Awaitable[object]]
 #: seconds from the last fault until nothing is waiting
 DRAIN = 150.0
 
@@ -50,7 +53,9 @@ async def furnish(rig: Rig, port: int) -> tuple[Tenant, str, dict[str, str]]:
     return tenant, made.json()["id"], secrets
 
 
-async def storm(rig: Rig, victims: list[str], pause: float) -> dict[str, Any]:
+async def storm(
+    rig: Rig, victims: Sequence[str | Fault], pause: float, *, failing: float = 0.01, drain: float = DRAIN
+) -> dict[str, Any]:
     """Load, crashes, quiet; then the judgement on every endpoint, added up."""
     for name, role in (("api", "api"), ("worker", "worker"), ("both", "both")):
         rig.start(name, role)  # type: ignore[arg-type]
@@ -61,7 +66,7 @@ async def storm(rig: Rig, victims: list[str], pause: float) -> dict[str, Any]:
         old.unlink(missing_ok=True)
     furnished = [await furnish(rig, port) for _ in range(2)]
     secrets = {path: secret for *_, each in furnished for path, secret in each.items()}
-    rig.run("tests.faults.catcher", {"port": port, "ledger": str(got), "secrets": secrets, "failing": 0.01})
+    rig.run("tests.faults.catcher", {"port": port, "ledger": str(got), "secrets": secrets, "failing": failing})
     await _alive(port)
     type, example = open_type()
     tenants = [{"name": t.slug, "key": t.key, "client": client} for t, client, _ in furnished]
@@ -71,14 +76,16 @@ async def storm(rig: Rig, victims: list[str], pause: float) -> dict[str, Any]:
     dice = random.Random(SEED)
     for victim in victims:
         await asyncio.sleep(dice.uniform(0.3, 1.5))
-        if victim.startswith("postgres"):
+        if callable(victim):
+            await victim()
+        elif victim.startswith("postgres"):
             await rig.crash_database(victim.split()[1])  # type: ignore[arg-type]
         else:
             await rig.crash(victim)
     await asyncio.sleep(1)
     speaker.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(speaker.wait, 250) == 0, (folder / "speaker.log").read_text()[-3000:]
-    drained = await rig.drained([tenant for tenant, *_ in furnished], DRAIN)
+    drained = await rig.drained([tenant for tenant, *_ in furnished], drain)
     supervision.cancel()
     return _figures(rig, sent, got, [tenant for tenant, *_ in furnished]) | {"drained": round(drained, 1)}
 
