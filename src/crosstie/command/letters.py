@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 from uuid import UUID
@@ -24,35 +25,59 @@ dlq = out.group("Dead letters: what was given up, until it is retried or discard
 Where = Annotated[str | None, typer.Option("--tenant", help="Only this tenant: slug or id.")]
 Ids = Annotated[list[UUID] | None, typer.Argument(help="Ids of dead letters.")]
 All = Annotated[bool, typer.Option("--all", help="Every dead letter.")]
-QUERY = "SELECT id, event_type, endpoint_id, cause, attempts, first_at, last_at FROM dead_letters ORDER BY id"
+Cause = Annotated[str | None, typer.Option("--cause", help="Only those with this cause, as `groups` shows it.")]
+QUERY = (
+    "SELECT id, status, source, event_type, endpoint_id, cause, detail, attempts, first_at, last_at FROM dead_letters"
+    " WHERE cause = coalesce($1, cause) ORDER BY id"
+)
 Verb = Callable[[Unit, DeadLetter], Awaitable[Any]]
 
 
 @dlq.command("list")
-def list_letters(tenant: Where = None, output: Output = None) -> None:
-    """List dead letters.
+def list_letters(tenant: Where = None, cause: Cause = None, output: Output = None) -> None:
+    """List dead letters, and what is parked and tried again by itself.
 
     crosstie dlq list
 
-    crosstie dlq list --tenant acme -o json
+    crosstie dlq list --tenant acme --cause http_410 -o json
     """
 
     async def work(process: Process) -> list[dict[str, Any]]:
-        return [{"tenant": slug, **row} for slug, _, row in await _letters(process, tenant)]
+        return [{"tenant": slug, **row} for slug, _, row in await _letters(process, tenant, cause)]
 
-    columns = ("id", "tenant", "event_type", "cause", "attempts", "last_at")
+    columns = ("id", "tenant", "status", "source", "event_type", "cause", "attempts", "last_at")
     out.many(operate.on_database(work), output, columns)
 
 
+@dlq.command("groups")
+def list_groups(tenant: Where = None, output: Output = None) -> None:
+    """Count dead letters of each kind.
+
+    crosstie dlq groups
+
+    crosstie dlq groups --tenant acme -o json
+    """
+
+    async def work(process: Process) -> list[dict[str, Any]]:
+        kinds = ("tenant", "status", "source", "event_type", "cause")
+        found = [{"tenant": slug, **row} for slug, _, row in await _letters(process, tenant, None)]
+        counts = Counter(tuple(row[kind] for kind in kinds) for row in found)
+        return [dict(zip(kinds, group, strict=True)) | {"count": count} for group, count in counts.most_common()]
+
+    out.many(operate.on_database(work), output)
+
+
 @dlq.command("retry")
-def retry(ids: Ids = None, tenant: Where = None, every: All = False, output: Output = None) -> None:
+def retry(
+    ids: Ids = None, tenant: Where = None, every: All = False, cause: Cause = None, output: Output = None
+) -> None:
     """Try dead letters again.
 
     crosstie dlq retry 01936f0e-8c1a-7b5e-9c3d-2f6a1b4c5d6e
 
-    crosstie dlq retry --all --tenant acme
+    crosstie dlq retry --all --tenant acme --cause timeout
     """
-    _each(ids or [], tenant, every, output, lambda unit, row: _act(unit, "retry", row, {}))
+    _each(ids or [], (tenant, cause), every, output, lambda unit, row: _act(unit, "retry", row, {}))
 
 
 @dlq.command("discard")
@@ -60,6 +85,7 @@ def discard(
     ids: Ids = None,
     tenant: Where = None,
     every: All = False,
+    cause: Cause = None,
     reason: Annotated[str, typer.Option(help="Why; it stands in the event.")] = "",
     output: Output = None,
 ) -> None:
@@ -69,7 +95,7 @@ def discard(
 
     crosstie dlq discard --all --tenant acme --reason "the endpoint is gone"
     """
-    _each(ids or [], tenant, every, output, lambda unit, row: _act(unit, "discard", row, {"reason": reason}))
+    _each(ids or [], (tenant, cause), every, output, lambda unit, row: _act(unit, "discard", row, {"reason": reason}))
 
 
 def _act(unit: Unit, verb: str, row: DeadLetter, given: Mapping[str, Any]) -> Awaitable[Any]:
@@ -77,12 +103,14 @@ def _act(unit: Unit, verb: str, row: DeadLetter, given: Mapping[str, Any]) -> Aw
     return change.act(unit, DEAD_LETTERS, action, row, given)
 
 
-def _each(ids: list[UUID], tenant: str | None, every: bool, output: out.Form | None, verb: Verb) -> None:
+def _each(
+    ids: list[UUID], which: tuple[str | None, str | None], every: bool, output: out.Form | None, verb: Verb
+) -> None:
     if bool(ids) == every:
         raise typer.BadParameter("name dead letters, or say --all")
 
     async def work(process: Process) -> list[dict[str, Any]]:
-        found = {row["id"]: (slug, owner) for slug, owner, row in await _letters(process, tenant)}
+        found = {row["id"]: (slug, owner) for slug, owner, row in await _letters(process, *which)}
         wanted = list(found) if every else ids
         answers = []
         with out.progress("Dead letters") as bar:
@@ -103,11 +131,11 @@ def _each(ids: list[UUID], tenant: str | None, every: bool, output: out.Form | N
         raise Failure(f"{missing} of {len(answers)} dead letters do not exist.", code)
 
 
-async def _letters(process: Process, name: str | None) -> list[tuple[str, UUID, dict[str, Any]]]:
+async def _letters(process: Process, name: str | None, cause: str | None) -> list[tuple[str, UUID, dict[str, Any]]]:
     """Dead letters with the slug and the id of their tenant."""
     pool = process.log.app
     found = []
     for tenant in [await tenants.find(pool, name)] if name else await tenants.listed(pool):
         async with session.of_tenant(pool, tenant["id"]) as connection:
-            found += [(tenant["slug"], tenant["id"], dict(row)) for row in await connection.fetch(QUERY)]
+            found += [(tenant["slug"], tenant["id"], dict(row)) for row in await connection.fetch(QUERY, cause)]
     return found

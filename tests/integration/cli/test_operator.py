@@ -123,6 +123,10 @@ async def test_dead_letters_are_listed_retried_and_discarded(
         await client.post("/api/v1/clients", json={"name": name})
     await receiver.wait(4)
     letters = _letters(command, tenant, 2)
+    group = {"tenant": tenant.slug, "status": "dead", "source": "webhook", "event_type": "client.created"}
+    assert command("dlq", "groups", "--tenant", tenant.slug).many == [group | {"cause": "http_500", "count": 2}]
+    assert command("dlq", "list", "--tenant", tenant.slug, "--cause", "timeout").many == []
+    assert command("dlq", "retry", "--all", "--tenant", tenant.slug, "--cause", "timeout").many == []
     receiver.answer = lambda received: web.Response(status=204)
     assert command("dlq", "retry", letters[0]["id"]).one["outcome"] == "done"
     await receiver.wait(5)
