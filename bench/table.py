@@ -29,7 +29,7 @@ BENCHES = (
     "broker",
     "service",
 )
-SECONDS = 180
+SECONDS = 400
 
 
 def main() -> None:

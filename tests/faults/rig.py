@@ -202,13 +202,14 @@ class Rig:
         return handle
 
     async def clear(self) -> None:
-        """End everything and forget its workers, which would have their shares until they were silent for long."""
+        """End everything; forget its workers, which would have their shares until they were silent, and its brokers."""
         self.close()
         self.brokers = ()
         self.settings = {}
         self.crashes.clear()
         self.fallen.clear()
         await self.ask("UPDATE workers SET seen_at = '-infinity' RETURNING id")
+        await self.ask("DELETE FROM brokers RETURNING name")
 
     def close(self) -> None:
         """End everything."""

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import aio_pika
@@ -51,15 +52,15 @@ class Speaker:
         self.wire, self.tenant = wire, tenant
         self.said: set[str] = set()
 
+    def body(self, type: str, id: str, data: dict[str, Any]) -> bytes:
+        """An event about something of its own, so that none stands in another's lane."""
+        event = {"event_id": id, "event_type": type, "tenant_id": str(self.tenant.id), "data": data}
+        return json.dumps(event | {"subject": {"type": "lane", "id": id}}).encode()
+
     async def run(self) -> None:
         type, example = open_type()
         while True:
-            batch = {
-                f"{type} {id}": json.dumps(
-                    {"event_id": id, "event_type": type, "tenant_id": str(self.tenant.id), "data": example}
-                ).encode()
-                for id in (uuid4().hex for _ in range(25))
-            }
+            batch = {f"{type} {id}": self.body(type, id, example) for id in (uuid4().hex for _ in range(25))}
             confirmed = False
             while not confirmed:
                 with suppress(OSError, TimeoutError, aio_pika.exceptions.AMQPError):
