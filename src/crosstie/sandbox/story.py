@@ -5,6 +5,7 @@ The sandbox plays the ERP that tells of the opportunity, and the treasury; what 
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from crosstie.kit import json
@@ -13,7 +14,7 @@ from crosstie.sandbox.fault import Fault, Faults
 
 Step = dict[str, Any]
 FAILURES = 2
-WON = {"customer_id": "customer-uuid", "amount": 10000.00, "currency": "KES"}
+WON = {"customer_id": "customer-uuid", "amount": Decimal("10000.00"), "currency": "KES"}
 
 
 class Story:

@@ -194,7 +194,9 @@ COUNTERPART = Counterpart(
         "create_invoice": Verb(create_invoice, REFERENCE, rejected("opportunity", "invoice.rejected")),
         "find_invoice": Verb(find_invoice, REFERENCE),
         "create_bill": Verb(create_bill, REFERENCE, rejected("purchase_order", "bill.rejected")),
-        "create_payment": Verb(create_payment, REFERENCE, rejected("payroll", "payroll.rejected"), decides=True),
+        "create_payment": Verb(
+            create_payment, (*REFERENCE, "description"), rejected("payroll", "payroll.rejected"), decides=True
+        ),
         "record_expense": Verb(record_expense, REFERENCE, rejected("expense", "expense.rejected")),
         "list_accounts": Verb(list_accounts),
         "list_tax_codes": Verb(list_tax_codes),
