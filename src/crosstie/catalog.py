@@ -6,6 +6,7 @@ from crosstie.access.nouns import MODULE as ACCESS
 from crosstie.contracts import erp, services, trades
 from crosstie.declare.catalogue import Catalogue
 from crosstie.deliver.nouns import MODULE as DELIVER
+from crosstie.flows import MODULE as FLOWS
 from crosstie.log.nouns import MODULE as LOG
 from crosstie.modules.compliance import MODULE as COMPLIANCE
 from crosstie.modules.crm import MODULE as CRM
@@ -16,7 +17,7 @@ from crosstie.services.nouns import MODULE as PROVIDERS
 from crosstie.watch.nouns import MODULE as WATCH
 
 CONTRACTS = (*services.MODULES, erp.MODULE, trades.MODULE)
-MODULES = (ACCESS, LOG, DELIVER, PROVIDERS, WATCH, CRM, FIELD, TREASURY, NOTIFICATIONS, COMPLIANCE, *CONTRACTS)
+MODULES = (ACCESS, LOG, DELIVER, PROVIDERS, WATCH, CRM, FIELD, TREASURY, NOTIFICATIONS, COMPLIANCE, FLOWS, *CONTRACTS)
 
 
 @cache

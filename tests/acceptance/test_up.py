@@ -202,7 +202,7 @@ def test_the_sandbox_fails_on_demand_and_what_failed_is_tried_again(tmp_path: Pa
     with up(_command(tmp_path / "home")) as running, running.client() as client:
         (endpoint,) = client.get("/api/v1/webhook-endpoints").json()["data"]
         sandbox = endpoint["url"].removesuffix("/hooks/demo")
-        assert httpx2.post(f"{sandbox}/faults", json={"status": 503, "times": 1}).json()["status"] == 503
+        assert httpx2.post(f"{sandbox}/faults", json={"status": 503}).json()["status"] == 503
         assert httpx2.post(f"{sandbox}/faults", json={"status": 99}).status_code == 422
         assert httpx2.post(f"{sandbox}/faults", json={}, headers={"origin": "http://evil.example"}).status_code == 403
         made = client.post("/api/v1/clients", json={"name": "<b>Once more</b>"}).json()
@@ -211,12 +211,44 @@ def test_the_sandbox_fails_on_demand_and_what_failed_is_tried_again(tmp_path: Pa
             found = httpx2.get(f"{sandbox}/deliveries").json()["data"]
             return [each["answered"] for each in found if each["body"]["data"].get("client_id") == made["id"]]
 
-        assert running.until(lambda: len(tried()) == 2 and tried(), "a second attempt") == [204, 503]
+        running.until(tried, "a first attempt")
+        httpx2.post(f"{sandbox}/faults", json={"times": 1})
+        answers = running.until(lambda: tried()[0] == 204 and tried(), "another attempt")
+        assert set(answers[1:]) == {503}
         page = httpx2.get(sandbox).text
         assert "&lt;b&gt;Once more" in page
         assert "<b>Once more" not in page
         forged = httpx2.post(endpoint["url"], json={"event_type": "client.created"})
         assert forged.status_code == 401
+
+
+def test_a_won_opportunity_becomes_one_invoice_at_a_treasury_that_fails_twice(tmp_path: Path) -> None:
+    command = _command(tmp_path / "home")
+    with up(command) as running, running.client() as client:
+        running.says("event    treasury.invoice.created")
+        running.says("answered 201")
+        asked = [line for line in running.lines if "treasury.create_invoice" in line]
+        assert [line.split("answered ")[1].split()[0] for line in asked] == ["503", "503", "201"]
+        assert len({line.split("(key ")[1] for line in asked}) == 1
+        assert any("event    erp.opportunity.won" in line for line in running.lines)
+        assert _story(client) == (1, ["done"], 1)
+        sandbox = client.get("/api/v1/service-providers/treasury").json()["base_url"]
+        page = httpx2.get(f"{sandbox}/story").text
+        assert (page.count("503"), "<strong>1</strong>" in page) == (2, True)
+        httpx2.post(f"{sandbox}/story")
+        running.until(lambda: _story(client) == (2, ["done"] * 2, 2), "another one")
+    with up(command) as running, running.client() as client:
+        assert _story(client) == (2, ["done"] * 2, 2)
+
+
+def _story(client: httpx2.Client) -> tuple[int, list[str], int]:
+    """Invoices at the treasury, calls of it, and events that tell of invoices."""
+    sandbox = client.get("/api/v1/service-providers/treasury").json()["base_url"]
+    done = httpx2.get(f"{sandbox}/services/effects").json()["data"]
+    assert {each["count"] for each in done} == {1}
+    calls = client.get("/api/v1/service-calls").json()["data"]
+    told = client.get("/api/v1/events", params={"event_type": "treasury.invoice.created"}).json()["data"]
+    return len(done), [each["status"] for each in calls], len(told)
 
 
 def test_what_is_under_way_is_finished_before_it_stops(tmp_path: Path, receiver: Receiver) -> None:

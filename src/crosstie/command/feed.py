@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 import httpx2
@@ -12,15 +15,29 @@ from rich.text import Text
 
 from crosstie.command import live
 
-LOOK = 0.5
+LOOK, BEAT = 0.5, 0.05
+#: sinks of Crosstie's own, of which only failures are shown
+INNER = ("reaction", "service")
 COLOURS = {"delivered": "green", "retrying": "yellow", "dead": "red", "cancelled": "red"}
 
 
-async def follow(console: Console, client: httpx2.AsyncClient, reader: live.Reader) -> None:
-    """Print what happens from now on, until cancelled."""
-    async with client, asyncio.TaskGroup() as group:
-        group.create_task(_events(console, reader))
-        group.create_task(_deliveries(console, client))
+@asynccontextmanager
+async def follow(
+    console: Console, client: httpx2.AsyncClient, reader: live.Reader, sandbox: str
+) -> AsyncIterator[None]:
+    """Print what happens from now on, also at the sandbox, while the block runs."""
+    async with client, httpx2.AsyncClient(base_url=sandbox, verify=False) as outside, asyncio.TaskGroup() as group:
+        number = await _last(outside)
+        tasks = [
+            group.create_task(_events(console, reader)),
+            group.create_task(_deliveries(console, client)),
+            group.create_task(_services(console, outside, number)),
+        ]
+        while reader.place is None:  # not subscribed yet
+            await asyncio.sleep(BEAT)
+        yield
+        for task in tasks:
+            task.cancel()
 
 
 async def _get(client: httpx2.AsyncClient, path: str, query: dict[str, str]) -> dict[str, Any]:
@@ -54,14 +71,37 @@ async def _deliveries(console: Console, client: httpx2.AsyncClient) -> None:
                 said = delivery["response_status"] or delivery["error_code"] or ""
                 what = f"{delivery['status']} {said} (attempt {delivery['attempts']})"
                 at = delivery["finished_at"] or delivery["due_at"] or delivery["created_at"]
-                console.print(line("webhook", at, delivery["event_type"], what, COLOURS[delivery["status"]]))
+                if delivery["sink"] not in INNER or delivery["status"] != "delivered":
+                    console.print(line(delivery["sink"], at, delivery["event_type"], what, COLOURS[delivery["status"]]))
             seen[delivery["id"]] = state
         seen = {delivery["id"]: seen[delivery["id"]] for delivery in answer["data"]}
         first = False
         await asyncio.sleep(LOOK)
 
 
+async def _services(console: Console, outside: httpx2.AsyncClient, number: int) -> None:
+    """What the services of the sandbox were asked, and how they answered."""
+    while True:
+        for asked in await _asked(outside, number):
+            colour = "green" if asked["status"] < 400 else "yellow"
+            about = f"answered {asked['status']}" + (f" (key {asked['key']})" if asked["key"] else "")
+            console.print(line("service", asked["at"], f"{asked['service']}.{asked['operation']}", about, colour))
+            number = asked["number"]
+        await asyncio.sleep(LOOK)
+
+
+async def _last(outside: httpx2.AsyncClient) -> int:
+    """The number of the newest request that the services of the sandbox have answered."""
+    return max((int(asked["number"]) for asked in await _asked(outside, 0)), default=0)
+
+
+async def _asked(outside: httpx2.AsyncClient, after: int) -> list[dict[str, Any]]:
+    """Requests in order, up to the first that is under way."""
+    answer = await _get(outside, "/services/requests", {"after": str(after)})
+    return list(takewhile(lambda asked: asked["status"] is not None, reversed(answer["data"])))
+
+
 def line(kind: str, at: str, what: str, about: str, colour: str) -> Text:
     """One line of the feed."""
     moment = datetime.fromisoformat(at).astimezone().strftime("%H:%M:%S")
-    return Text.assemble((f"  {moment} ", "dim"), (f"{kind:<8}", "dim"), (f"{what:<32} ", colour), about)
+    return Text.assemble((f"  {moment} ", "dim"), (f"{kind:<8} ", "dim"), (f"{what:<32} ", colour), about)

@@ -133,9 +133,12 @@ class Up:
             await stop.wait()
             return
         shown = await demo.load(at, self.tell)
-        demo.describe(self.console, shown, post.kept(at.settings.home).page)
+        sandbox = post.kept(at.settings.home).services
+        demo.describe(self.console, shown, sandbox)
         reader = live.Reader(http.way(at.settings, shown.api_key))
-        await feed.follow(self.console, http.own(at.settings, shown.api_key), reader)
+        async with feed.follow(self.console, http.own(at.settings, shown.api_key), reader, sandbox):
+            await demo.begin(sandbox)
+            await stop.wait()
 
 
 async def ready(settings: Settings) -> None:

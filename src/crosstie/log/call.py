@@ -195,16 +195,20 @@ async def take(unit: Unit, row: ServiceCall, verb: str, changes: Mapping[str, An
 
 
 async def request(
-    unit: Unit, operation: str, given: Mapping[str, Any], about: tuple[str, str] | None = None
+    unit: Unit,
+    operation: str,
+    given: Mapping[str, Any],
+    about: tuple[str, str] | None = None,
+    key: str | None = None,
 ) -> ServiceCall:
-    """Have a service asked after the commit. `about` is handed back with the outcome. Raises Invalid.
+    """Have a service asked after the commit, under a key. `about` is handed back with the outcome. Raises Invalid.
 
     The events service_call.completed, service_call.failed and service_call.dead tell what came of it.
     """
     service, declared = unit.log.catalogue.operation(operation)
     plain = json.dumps(given)
     check(declared, json.loads(plain))
-    return await write(unit, service.name, operation, plain, about=about)
+    return await write(unit, service.name, operation, plain, about=about, **({"key": key} if key else {}))
 
 
 async def write(unit: Unit, service: str, operation: str, given: bytes, **more: Any) -> ServiceCall:

@@ -223,12 +223,15 @@ class Unit:
             run(self, event, data)
         return event
 
-    async def request(self, operation: str, given: Mapping[str, Any], about: tuple[str, str] | None = None) -> Any:
+    async def request(
+        self, operation: str, given: Mapping[str, Any], about: tuple[str, str] | None = None, key: str | None = None
+    ) -> Any:
         """Have a service asked after the commit (log/call.py): answers the row of the call, whose outcome is an event.
 
-        `about` is the type and id of what it is for; the outcome hands it back.
+        `about` is the type and id of what it is for; the outcome hands it back. `key` is the idempotency key, for what
+        may be asked twice by two ways; else each call has one of its own.
         """
-        return await self.log.request(self, operation, given, about)
+        return await self.log.request(self, operation, given, about, key)
 
     def note(self, act: Act) -> None:
         """Have an act in the audit log with the commit: one entry per target, however many steps it takes."""

@@ -13,16 +13,20 @@ import httpx2
 
 from crosstie.kit import clock
 from crosstie.sandbox import firm
+from crosstie.sandbox.post import Post
 
 RECEIVER = "Sandbox receiver of the demo"
+#: who keeps people is a matter of the demo's own, and messages are Crosstie's to send
+REMOTE = ("treasury", "inventory", "logistics", "pos", "iot", "projects")
 SAST = timezone(timedelta(hours=2))
 Record = dict[str, Any]
 
 
-async def load(client: httpx2.AsyncClient, url: str, secret: str, tell: Callable[[str], None]) -> int:
-    """Have the sandbox's webhook endpoint and the firm's records there; how many records were made."""
+async def load(client: httpx2.AsyncClient, post: Post, tell: Callable[[str], None]) -> int:
+    """Have the sandbox's webhook endpoint and services and the firm's records there; how many records were made."""
     demo = Loader(client)
-    await demo.endpoint(url, secret)
+    await demo.endpoint(post.url, post.secret)
+    await demo.providers(post)
     if await demo.find("quotes", reference=firm.QUOTES[-1].reference):
         return 0
     tell("Loading the demo tenant: clients, sites, jobs, quotes, visits")
@@ -102,6 +106,16 @@ class Loader:
                 return
         values = {"url": url, "event_types": ["*"], "description": RECEIVER, "secret": secret}
         await self.make("webhook-endpoints", values)
+
+    async def providers(self, post: Post) -> None:
+        """The sandbox as the provider of the services that the firm has outside, at the address where it is now."""
+        known = {each["service"]: each["base_url"] for each in await self.listed("service-providers")}
+        for service in REMOTE:
+            if known.get(service) != post.services:
+                auth = {"type": "api_key", "secret": post.key}
+                wanted = {"mode": "remote", "base_url": post.services, "auth": auth}
+                answer = await self._client.put(f"/api/v1/service-providers/{service}", json=wanted)
+                answer.raise_for_status()
 
     async def find(self, noun: str, **filters: str) -> Record | None:
         """The first record that fits."""

@@ -127,7 +127,7 @@ class Remote:
         try:
             response = await self._sent(call)
             outcome.response = response
-            outcome.code = _failure(response.status)
+            outcome.code = _failure(call, response)
             outcome.words = f"the service answered {response.status}" if outcome.code else ""
             outcome.retry_after = retry.after(response.headers.get("retry-after"), clock.now(), 3600.0)
             missing = response.status in (502, 504)
@@ -163,9 +163,11 @@ class Remote:
                 return response
 
 
-def _failure(status: int) -> str:
-    """Why a status is no answer; empty where it is one."""
-    if status in (408, 429) or status >= 500 or 300 <= status < 400:
+def _failure(call: Call, response: Response) -> str:
+    """Why a response is no answer; empty where it is one. A twin under the same key that is still at work is none."""
+    status = response.status
+    busy = status == 409 and call.key is not None and "retry-after" in response.headers
+    if busy or status in (408, 429) or status >= 500 or 300 <= status < 400:
         return f"http_{status}"
     return ""
 
