@@ -33,7 +33,7 @@ async def follow(
             group.create_task(_deliveries(console, client)),
             group.create_task(_services(console, outside, number)),
         ]
-        while reader.place is None:  # not subscribed yet
+        while reader.place is None:  # noqa: ASYNC110  # not subscribed yet; a Reader is for blocking readers, too
             await asyncio.sleep(BEAT)
         yield
         for task in tasks:
