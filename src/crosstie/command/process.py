@@ -67,12 +67,18 @@ def bound(settings: Settings) -> socket.socket:
     return listener
 
 
-def environ(settings: Settings, *, loopback: bool = False) -> dict[str, str]:
-    """The environment of children: that of this process, HOME where it is; webhooks may go to loopback for a demo."""
+def environ(settings: Settings, *, loopback: bool = False, mail: int | None = None) -> dict[str, str]:
+    """The environment of children: that of this process, HOME where it is; webhooks may go to loopback for a demo.
+
+    `mail` is the port of a mail server here, for a demo whose operator named none.
+    """
     allowed = list(settings.egress_allow)
     if loopback:
         allowed += [network for network in ("127.0.0.0/8", "::1/128") if network not in allowed]
     found = {**os.environ, "CROSSTIE_HOME": str(settings.home)}
+    if mail is not None and not settings.smtp_url:
+        found["CROSSTIE_SMTP_URL"] = f"smtp://127.0.0.1:{mail}?security=none"
+        found["CROSSTIE_MAIL_FROM"] = "crosstie@demo.example"
     return found | {"CROSSTIE_EGRESS_ALLOW": ",".join(allowed)} if allowed else found
 
 

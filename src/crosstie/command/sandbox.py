@@ -33,7 +33,7 @@ def sandbox(
     ] = None,
     listener: Annotated[int, typer.Option(hidden=True)] = -1,
 ) -> None:
-    """Run stand-ins for outside parties: a webhook receiver, and a counterpart for every service. They fail on demand.
+    """Run stand-ins for outside parties: a webhook receiver, a mail server, a counterpart for every service.
 
     Services send their events to the demo tenant, where there is one, unless it is said where else.
 
@@ -67,7 +67,7 @@ def sandbox(
 
 
 async def _serve(found: Post, receiver: Receiver, sock: socket.socket, home: Path, target: server.Targeting) -> None:
-    await server.serve(sock, receiver, found.key, home / server.FILE, target, supervise.stopping())
+    await server.serve(sock, receiver, found.key, home / server.FILE, target, supervise.stopping(), found.mail)
 
 
 def _demo(home: Path) -> Target | None:
@@ -79,4 +79,5 @@ def _demo(home: Path) -> Target | None:
 def _describe(console: Console, found: Post) -> None:
     console.print(f"Receiving at {found.url}, secret {found.secret}")
     console.print(f"Services at {found.services}/api/v1/…, key {found.key}")
+    console.print(f"Mail server at smtp://127.0.0.1:{found.mail}?security=none")
     console.print(f"Pages and faults: {found.page}")

@@ -74,12 +74,15 @@ class Up:
         with ExitStack() as stack:
             listener = stack.enter_context(closing(await _bound(self.settings)))
             children = serving(self.settings, "serving", listener, work=True)
+            mail = None
             if self.demonstrate:
-                hooks = stack.enter_context(closing(post.listening(self.settings.home, None)[1]))
+                found, hooks = post.listening(self.settings.home, None)
+                stack.enter_context(closing(hooks))
+                mail = found.mail
                 children.append(Child("sandbox", ("sandbox", "--listener", str(hooks.fileno())), (hooks.fileno(),)))
             supervisor = Supervisor(
                 children,
-                environ(self.settings, loopback=self.demonstrate),
+                environ(self.settings, loopback=self.demonstrate, mail=mail),
                 self.tell,
                 asyncio.Event(),
             )

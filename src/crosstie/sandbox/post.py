@@ -18,6 +18,18 @@ def _key() -> str:
     return secrets.token_urlsafe(24)
 
 
+def _free(wanted: int = 0) -> int:
+    """The wanted port where nobody has it, else another."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return _free()
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class Post(msgspec.Struct, frozen=True):
     """A webhook receiver and services on loopback."""
 
@@ -26,6 +38,8 @@ class Post(msgspec.Struct, frozen=True):
     secret: str
     #: callers of the services show it
     key: str = msgspec.field(default_factory=_key)
+    #: where mails are taken
+    mail: int = msgspec.field(default_factory=_free)
 
     @property
     def url(self) -> str:
@@ -65,7 +79,7 @@ def listening(home: Path, port: int | None) -> tuple[Post, socket.socket]:
             if wanted in (port, 0):
                 raise
             continue
-        return keep(home, msgspec.structs.replace(post, port=sock.getsockname()[1])), sock
+        return keep(home, msgspec.structs.replace(post, port=sock.getsockname()[1], mail=_free(post.mail))), sock
     raise AssertionError("a port was given or is free")
 
 
@@ -77,10 +91,3 @@ def keep(home: Path, post: Post) -> Post:
         file.write(msgspec.json.encode(post))
     aside.replace(home / FILE)
     return post
-
-
-def _free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

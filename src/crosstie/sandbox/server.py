@@ -1,4 +1,4 @@
-"""The sandbox as a whole: webhooks, services, and the way back to Crosstie, on one socket."""
+"""The sandbox as a whole: webhooks, services, and the way back to Crosstie, on one socket; and a mail server."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import TypeAlias
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from crosstie.sandbox.back import Back, Target
 from crosstie.sandbox.books import Books
 from crosstie.sandbox.cut import Cuttable
 from crosstie.sandbox.door import Door
+from crosstie.sandbox.mail import Mail
 from crosstie.sandbox.panel import Panel
 from crosstie.sandbox.receiver import Receiver
 
@@ -32,11 +34,20 @@ async def serve(
     books: Path | str,
     target: Targeting,
     stop: asyncio.Event,
+    mail_port: int = 0,
 ) -> None:
     """Until `stop`. `key` is what callers of the services show."""
+    mail = Mail()
+    async with await mail.listen(mail_port):
+        await _serve(sock, [*receiver.routes(), *mail.routes()], key, books, target, stop)
+
+
+async def _serve(
+    sock: socket.socket, routes: list[BaseRoute], key: str, books: Path | str, target: Targeting, stop: asyncio.Event
+) -> None:
     with closing(Books(books)) as kept:
         panel = Panel(kept, Door(key))
-        app = Starlette(routes=[*receiver.routes(), *panel.routes()])
+        app = Starlette(routes=[*routes, *panel.routes()])
         config = uvicorn.Config(
             app, http=Cuttable, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
         )

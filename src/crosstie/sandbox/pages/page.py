@@ -25,7 +25,7 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
 }
-PAGES = (("webhooks", "/"), ("services", "/services"), ("story", "/story"))
+PAGES = (("webhooks", "/"), ("services", "/services"), ("mail", "/mail"), ("story", "/story"))
 #: seconds after which a page that is followed is loaded again
 FOLLOW = 2
 _PAGES = Environment(
