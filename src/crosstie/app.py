@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 import structlog
@@ -48,11 +46,8 @@ from crosstie.db import engine
 from crosstie.db.seat import Seat
 from crosstie.declare.catalogue import Catalogue
 from crosstie.deliver import inbound
-from crosstie.deliver.broker.address import Address
-from crosstie.deliver.broker.broker import Broker, Take
 from crosstie.deliver.broker.build import build
 from crosstie.deliver.broker.inbox import Inbox
-from crosstie.deliver.broker.line import Incoming
 from crosstie.deliver.broker.roster import Roster
 from crosstie.deliver.broker.sink import Brokers
 from crosstie.deliver.inbound.build import Inbound
@@ -61,6 +56,7 @@ from crosstie.deliver.inbound.reading import Reader
 from crosstie.deliver.webhook import Webhooks
 from crosstie.deliver.wire import Wire
 from crosstie.errors import ConfigurationError
+from crosstie.eyes import Eyes
 from crosstie.kit.blob import Blobs
 from crosstie.kit.egress import Guard
 from crosstie.kit.fetch import Fetcher
@@ -94,17 +90,8 @@ from crosstie.modules.notifications.smtp import Server
 from crosstie.services.build import build as build_services
 from crosstie.services.gateway import Gateway
 from crosstie.settings import Settings
-from crosstie.watch.metrics import Metrics, observers
-from crosstie.watch.presence import Presence, State
-from crosstie.watch.pulse import Pulses
-from crosstie.watch.watcher import Watcher
-
-if TYPE_CHECKING:
-    from crosstie.watch.trace import Tracing
 
 logger = structlog.get_logger()
-#: by which the environment asks for spans, as OpenTelemetry has it
-COLLECTORS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 #: the SQL of the owner's functions
 OWNING = (log, access, oauth, services, field, watch, inbound)
 FUNCTIONS = tuple(Path(package.__file__ or "").with_name("functions.sql") for package in OWNING)
@@ -135,11 +122,10 @@ class Process:
     ingest: Ingest
     inbound: Inbound
     worker: Worker | None
-    metrics: Metrics
+    eyes: Eyes
     news: News
     gateway: Gateway
     tasks: list[Callable[[], Coroutine[Any, Any, None]]]
-    tracing: Tracing | None = None
 
 
 @asynccontextmanager
@@ -148,8 +134,6 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
     async with AsyncExitStack() as stack:
         app = await _pool(stack, dsns.app, settings, f"crosstie {name}")
         worker_pool = await _pool(stack, dsns.worker, settings, f"crosstie {name} worker")
-        await refuse_powerful(app)
-        await refuse_powerful(worker_pool)
         vault = await Vault.opened(app, masters(settings))
         guard = Guard(settings.egress_allow)
         resolver = Resolver(guard)
@@ -186,71 +170,38 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         routes.add(Reactions(made, (*declared.reactions, *service.reactions), settings.retry_schedule))
         routes.add(Rules(made, settings))
         routes.add(Messages(made, means(settings, fetcher, guard, resolver), settings))
-        states = partial(lines, brokers if worker else ())
-        metrics = Metrics(made, ingest, dispatcher, name, routes.get, states)
-        pulses = Pulses(worker_pool, routes.get)
+        eyes = Eyes(made, ingest, dispatcher, routes, name, brokers if worker else ())
         client = Client(guard, resolver)
         stack.push_async_callback(client.close)
-        gateway = build_services(made, client, routes, settings, observers(metrics.asked, pulses.asked))
+        gateway = build_services(made, client, routes, settings, eyes.asked)
         trusted = Foreign(made, KeySets(fetcher.get))
         intake = Intake(declared, Registry(app))
         actors = {broker.address.source: broker.address.actor for broker in brokers}
         park = Park(worker_pool, intake, ingest, epoch, settings.retry_schedule, actors)
         reader, seat = Reader(intake, ingest, park), _seat(stack, dsns, settings, f"{name} inbound")
         doors = build_inbound(app, worker_pool, vault, reader, seat, fetcher, settings)
-        process = Process(made, vault, trusted, routes, dispatcher, ingest, doors, worker, metrics, news, gateway, [])
-        presence = Presence(worker_pool, name, states, metrics.encoded)
-        process.tasks += [herald.run, roster.run, vault.masters.live, presence.run]
-        await _watched(stack, process, pulses, settings)
+        process = Process(made, vault, trusted, routes, dispatcher, ingest, doors, worker, eyes, news, gateway, [])
+        process.tasks += [herald.run, roster.run, vault.masters.live]
+        process.tasks += eyes.open(stack, worker, settings.operator_tenant)
         if worker:
             inbox = Inbox(app, intake, ingest, park, settings.public_url)
-            process.tasks += [park.run, *(partial(broker.run, counted(inbox.take, metrics)) for broker in brokers)]
-            process.tasks += [
-                dispatcher.run,
-                worker.run,
-                chores.run,
-                Keeper(worker_pool, settings).run,
-                Timed(made).run,
-                Ages(made).run,
-                Broom(made, store).run,
-                Sealer(worker_pool, vault.witness, anchors(settings, vault)).run,
-                Rotation(made, vault).run,
-                doors.later.run,
-            ]
+            process.tasks += [park.run, *(partial(broker.run, eyes.counted(inbox.take)) for broker in brokers)]
+            process.tasks += [dispatcher.run, worker.run, chores.run, *_upkeep(process, settings, store)]
         yield process
 
 
-async def _watched(stack: AsyncExitStack, process: Process, pulses: Pulses, settings: Settings) -> None:
-    """What looks at a process at work: pulses, health and alerts, and spans where they are asked for."""
-    metrics, routes = process.metrics, process.routes
-    process.tasks.append(pulses.run)
-    stack.push_async_callback(pulses.flush)
-    if process.worker:
-        process.worker.observe = observers(metrics.attempted, pulses.attempted)
-        process.tasks.append(Watcher(process.log, settings.operator_tenant).run)
-    if any(os.environ.get(name) for name in COLLECTORS) and os.environ.get("OTEL_SDK_DISABLED", "").lower() != "true":
-        # loaded only where it is asked for
-        process.tracing = import_module("crosstie.watch.trace").Tracing(metrics.process, os.environ)
-        process.tracing.attach(process.log, process.ingest, process.dispatcher, routes)
-        stack.push_async_callback(process.tracing.close)
-
-
-def lines(brokers: Iterable[Broker]) -> Iterator[State]:
-    """How the lines to brokers are, as this process finds them."""
-    for broker in brokers:
-        tenants = broker.address.tenants
-        slugs = None if tenants is None else sorted(tenants)
-        yield State("broker", broker.address.name, broker.since, broker.fault, slugs)
-
-
-def counted(take: Take, metrics: Metrics) -> Take:
-    """What takes messages of a broker, with a count of them."""
-
-    async def counting(address: Address, messages: Sequence[Incoming]) -> None:
-        metrics.came(address.name, len(messages))
-        await take(address, messages)
-
-    return counting
+def _upkeep(process: Process, settings: Settings, store: Blobs) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    """What a process that works looks after, beside deliveries."""
+    made, vault = process.log, process.vault
+    return [
+        Keeper(made.worker, settings).run,
+        Timed(made).run,
+        Ages(made).run,
+        Broom(made, store).run,
+        Sealer(made.worker, vault.witness, anchors(settings, vault)).run,
+        Rotation(made, vault).run,
+        process.inbound.later.run,
+    ]
 
 
 def _seat(stack: AsyncExitStack, dsns: Dsns, settings: Settings, name: str) -> Seat:
@@ -273,6 +224,7 @@ async def _pool(stack: AsyncExitStack, dsn: str, settings: Settings, name: str) 
         **_limits(settings),
     )
     stack.push_async_callback(pool.close)
+    await refuse_powerful(pool)
     return pool
 
 
@@ -328,7 +280,7 @@ async def serve(
                 process.log,
                 process.ingest,
                 tokens,
-                process.metrics,
+                process.eyes.metrics,
                 settings,
                 uploads,
                 flows,
@@ -338,7 +290,7 @@ async def serve(
             )
             usage = Usage(process.log.worker, tokens.used)
             tasks.append(group.create_task(usage.run()))
-            await _listen(process.tracing.edge(web) if process.tracing else web, hub, settings, listener, stop)
+            await _listen(process.eyes.edge(web), hub, settings, listener, stop)
             await usage.flush()
         else:
             await (stop or _signalled()).wait()
