@@ -21,6 +21,7 @@ BENCHES = (
     "ingest",
     "path",
     "latency",
+    "live",
     "lists",
     "memory",
     "fairness",

@@ -54,13 +54,6 @@ async def reading(
     """
     url = tenant.url.replace("http", "ws", 1) + "/api/v1/stream" + query
     shown = {} if query or subprotocols else headers(key or tenant.key)
-    async with connect(
-        url,
-        additional_headers=shown,
-        subprotocols=subprotocols,
-        open_timeout=PATIENCE,
-        proxy=None,
-        max_queue=None,
-        **more,
-    ) as socket:
+    more = {"max_queue": None, "open_timeout": PATIENCE, "proxy": None} | more
+    async with connect(url, additional_headers=shown, subprotocols=subprotocols, **more) as socket:
         yield Reader(socket)

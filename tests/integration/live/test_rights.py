@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import Any
 
@@ -10,9 +11,12 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from crosstie.access import tenant as tenants
+from crosstie.api.live.client import LAST
+from crosstie.api.live.hub import SWEEP
 from crosstie.app import opened
+from tests.fence import until
 from tests.integration.live.reader import Reader, reading
-from tests.stage import Stage, Tenant
+from tests.stage import Stage, Tenant, calling
 
 
 async def key(client: httpx2.AsyncClient, *scopes: str) -> dict[str, Any]:
@@ -141,3 +145,33 @@ async def test_a_browser_comes_in_by_a_protocol_or_a_ticket(tenant: Tenant, clie
             async with reading(tenant, query=f"?ticket={used}"):
                 pass
         assert caught.value.response.status_code == 401
+
+
+async def test_whoever_does_not_read_hears_no_more_once_he_may_not(tenant: Tenant, client: httpx2.AsyncClient) -> None:
+    """What waited for him while his key was revoked does not reach him afterwards."""
+    made = await key(client, "events:read")
+    async with reading(tenant, made["key"], max_queue=1) as reader:
+        await reader.subscribe("client.*")
+        items = [{"name": "x" * 200, "notes": "y" * 4000} for _ in range(1000)]
+        for _ in range(6):
+            answer = await client.post("/api/v1/clients/bulk", json={"items": items})
+            assert answer.status_code == 200, answer.text
+        await client.post(f"/api/v1/api-keys/{made['id']}/revoke")
+        await becomes(tenant, made["key"])
+        await asyncio.sleep(2 * SWEEP + 2 * LAST)
+        heard = [await reader.next() for _ in range(3)]
+        with suppress(ConnectionClosed):
+            while True:
+                heard.append(await reader.next())
+        assert len(heard) < 6000
+        assert reader.socket.close_code == 1006  # cut off: the last word was not read either
+
+
+async def becomes(tenant: Tenant, token: str) -> None:
+    """Return once a key is refused."""
+
+    async def refused() -> bool:
+        async with calling(tenant.url, headers={"x-api-key": token}) as caller:
+            return (await caller.get("/api/v1/events")).status_code == 401
+
+    await until(refused)

@@ -16,6 +16,8 @@ from crosstie.log.read import Cursor
 
 #: events that a client takes at once: from memory, and of its own from the log
 CHUNK, PAGE = 200, 50
+#: seconds that a client has to take its last words: what it has not taken by then, it does not get
+LAST = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Client:
         self._latest = self.place
         self._notices: list[tuple[Callable[[], Frame], asyncio.Future[None]]] = []
         self._end: End | None = None
+        self._over = asyncio.Event()
 
     @property
     def end(self) -> End | None:
@@ -102,11 +105,22 @@ class Client:
             if end.problem is not None:
                 self.tell(partial(self.refusal, end.problem))
             self.stir.set()
+            self._over.set()
 
     def _changed(self) -> None:
         self._interest = Interest(self.topics, self.rights)
         self._latest = max(self.topics.values(), default=self.place)
         self.stir.set()
+
+    async def served(self, *work: asyncio.Task[None]) -> None:
+        """Return when some of the work for it is done, or when it is over and has had its time."""
+        over = asyncio.create_task(self._over.wait())
+        try:
+            done, _ = await asyncio.wait({over, *work}, return_when=asyncio.FIRST_COMPLETED)
+            if done == {over}:
+                await asyncio.wait(work, timeout=LAST, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
 
     async def frames(self, idle: float | None = None) -> AsyncIterator[Sequence[Frame]]:
         """What to send, piece by piece, until it is over; nothing after so many idle seconds.

@@ -41,7 +41,8 @@ class Entrance:
         shown = self.gate.shown(connection)
         ORIGIN.set(Origin(request_id, lambda: shown.ip))
         origin = connection.headers.get("origin")
-        if origin is not None and origin != self._address and not self._cors.allows(origin):
+        own = {self._address, f"//{connection.headers.get('host')}"}
+        if origin is not None and not own & {origin, origin[origin.find("//") :]} and not self._cors.allows(origin):
             raise Forbidden("Pages of this origin may not connect; the operator names those that may.")
         shown = await self._credential(connection, shown)
         grant = await self.gate.prove(self._tokens, shown)

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from crosstie.access.ticket import Shown
 from crosstie.access.token import Grant, Tokens
-from crosstie.api.live.client import Client, End
+from crosstie.api.live.client import LAST, Client, End
 from crosstie.api.live.tail import Tail
 from crosstie.api.live.topic import Rights
 from crosstie.db import session
@@ -56,7 +57,6 @@ class Bearer:
     """A credential with the clients that came with it."""
 
     shown: Shown
-    grant: Grant
     clients: set[Client] = field(default_factory=set)
 
 
@@ -95,7 +95,7 @@ class Hub:
             raise Unavailable("This process is stopping: connect again.", headers={"Retry-After": "1"})
         parties = self._parties(grant)
         self._count.update(parties)
-        bearer = self._bearers.setdefault(shown, Bearer(shown, grant))
+        bearer = self._bearers.setdefault(shown, Bearer(shown))
         client = None
         try:
             tail = self._tail(grant.tenant_id)
@@ -179,7 +179,7 @@ class Hub:
                     self._news.want(list(self._tails))
                 await self._look()
                 await self._prove()
-            except AWAY as error:
+            except (asyncpg.PostgresError, *AWAY) as error:
                 logger.warning("live.sweep_failed", error=repr(error))
 
     async def _look(self) -> None:
@@ -213,11 +213,9 @@ class Hub:
             for client in list(bearer.clients):
                 client.send_away(End(code, problem))
             return
-        if grant.actor.scopes != bearer.grant.actor.scopes:
-            rights = Rights(grant.actor.scopes, self.log.catalogue)
-            for client in bearer.clients:
-                client.narrow(rights)
-        bearer.grant = grant
+        for client in bearer.clients:
+            if client.rights.scopes != grant.actor.scopes:
+                client.narrow(Rights(grant.actor.scopes, self.log.catalogue))
 
     async def drain(self) -> None:
         """Send everybody away, to come back to another process or to this one's next: a stop loses no event."""
@@ -225,7 +223,7 @@ class Hub:
         for bearer in list(self._bearers.values()):
             for client in list(bearer.clients):
                 client.send_away(End(RESTART))
-        for _ in range(100):
+        for _ in range(int(LAST / 0.05) + 20):
             if not self._bearers:
                 return
             await asyncio.sleep(0.05)

@@ -76,20 +76,24 @@ class Talk:
     def __init__(self, entrance: Entrance, seat: Seat, scope: Scope, receive: Receive, send: Send) -> None:
         self._entrance = entrance
         self._seat = seat
-        self._frames = scope["extensions"][FRAMES]["send"]
+        self._frames, self._abort = (scope["extensions"][FRAMES][name] for name in ("send", "abort"))
         self._receive = receive
         self._send = send
 
     async def run(self) -> None:
         """Hear and speak until one of the two is over."""
+        client = self._seat.client
         tasks = [asyncio.create_task(self._hear()), asyncio.create_task(self._speak())]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await client.served(*tasks)
+            done = [task for task in tasks if task.done()]
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        client = self._seat.client
+        if not done:
+            self._abort()  # it does not even read that it is over
+            return
         faults = [each for each in (task.exception() for task in done) if each is not None]
         if not faults and client.end is None:
             return  # the other side has gone

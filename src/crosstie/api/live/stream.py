@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from typing import Any
+from contextlib import AsyncExitStack, suppress
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from crosstie.api import filters
 from crosstie.api.entry import JSON, Api
 from crosstie.api.live import order
+from crosstie.api.live.client import Client
 from crosstie.api.live.entrance import Entrance
 from crosstie.api.live.seat import Seat
 from crosstie.api.live.wire import PING
@@ -54,7 +56,7 @@ class Stream:
             async for frames in client.frames(PING):
                 yield b"".join(frame.stream for frame in frames) or b": ping\n\n"
 
-        return Events(written(), stack, headers=HEADERS)
+        return Events(written(), stack, client)
 
     async def socket(self, request: Request) -> Answer:
         """The stream itself, asked for without an upgrade."""
@@ -71,15 +73,22 @@ class Stream:
 
 
 class Events(StreamingResponse):
-    """A stream that leaves its seat also where it ends before its first piece."""
+    """A stream that leaves its seat however it ends."""
 
-    def __init__(self, content: AsyncIterator[bytes], stack: AsyncExitStack, **options: Any) -> None:
-        super().__init__(content, **options)
+    def __init__(self, content: AsyncIterator[bytes], stack: AsyncExitStack, client: Client) -> None:
+        super().__init__(content, headers=HEADERS)
         self._stack = stack
+        self._client = client
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._stack:
-            await super().__call__(scope, receive, send)
+            sending = asyncio.create_task(super().__call__(scope, receive, send))
+            try:
+                await self._client.served(sending)
+            finally:
+                sending.cancel()  # where it is over, and the client does not read that
+            with suppress(asyncio.CancelledError):
+                await sending
 
 
 def _query(request: Request) -> tuple[tuple[str, ...], str | None]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from crosstie.api.live.frame import Entry
@@ -102,7 +103,7 @@ class Tail:
             asking = len(self._asking)
             try:
                 count = await self._grow() if begun else await self._begin()
-            except AWAY as error:
+            except (asyncpg.PostgresError, *AWAY) as error:
                 logger.warning("live.read_failed", error=repr(error))
                 self._tell(asking, Unavailable("The log cannot be read right now.", headers={"Retry-After": "2"}))
                 self._called.set()

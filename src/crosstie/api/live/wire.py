@@ -22,7 +22,7 @@ class Wire(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if self.response.status_code == 101:
-            self.scope["extensions"][FRAMES] = {"send": self._frames}
+            self.scope["extensions"][FRAMES] = {"send": self._frames, "abort": self._abort}
 
     async def _frames(self, pieces: Iterable[bytes]) -> None:
         """Send frames, not more at once than the connection takes. Raises ClientDisconnected."""
@@ -31,6 +31,10 @@ class Wire(WebSocketsSansIOProtocol):
             if self.disconnected or self.close_sent or self.transport.is_closing():
                 raise ClientDisconnected
             self.transport.write(piece)
+
+    def _abort(self) -> None:
+        """End it now, whatever has not been taken."""
+        self.transport.abort()
 
     def keepalive_timeout(self) -> None:
         """Give up a client that does not answer, and what it has not read of."""
