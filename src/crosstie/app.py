@@ -30,6 +30,7 @@ from crosstie.access.master import masters
 from crosstie.access.oauth.flow import Flows
 from crosstie.access.oauth.own import Own
 from crosstie.access.oauth.ring import Ring
+from crosstie.access.oauth.sweep import Sweeper
 from crosstie.access.rotation import Rotation
 from crosstie.access.seal import Sealer
 from crosstie.access.sync import AuthService
@@ -197,6 +198,7 @@ def _upkeep(process: Process, settings: Settings, store: Blobs) -> list[Callable
         Keeper(made.worker, settings).run,
         Timed(made).run,
         Ages(made).run,
+        Sweeper(made).run,
         Broom(made, store).run,
         Sealer(made.worker, vault.witness, anchors(settings, vault)).run,
         Rotation(made, vault).run,

@@ -6,10 +6,10 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from crosstie.access.key import API_KEYS, ApiKey
+from crosstie.db.engine import TROUBLE
 from crosstie.db.statement import Statement
 from crosstie.log import change
 from crosstie.log.unit import Log
@@ -41,7 +41,7 @@ class Ages:
             try:
                 for row in await self._log.app.fetch("SELECT id FROM tenant_list() WHERE status = 'active'"):
                     await self.sweep(row["id"])
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except TROUBLE as error:
                 logger.warning("ages.failed", error=repr(error))
 
     async def sweep(self, tenant_id: UUID) -> int:

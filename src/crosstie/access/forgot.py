@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncpg
 import structlog
 
 from crosstie.access import audit, throttle, user
 from crosstie.access.session import person
 from crosstie.access.throttle import Limit
+from crosstie.db.engine import TROUBLE
 from crosstie.log.event import NOBODY
 from crosstie.log.unit import Log
 
@@ -33,5 +33,5 @@ async def send(log: Log, email: str, tenant: str) -> None:
                     await user.forgot(unit, row["id"])
         if not rows:
             await audit.note(log.app, log.cipher, audit.INSTALLATION, NOBODY, "users.reset_requested", outcome="failed")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except TROUBLE as error:
         logger.warning("forgot.failed", error=repr(error))  # he sees no mail come, and asks again

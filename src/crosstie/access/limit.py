@@ -19,6 +19,7 @@ import structlog
 
 from crosstie.access import throttle
 from crosstie.db import session
+from crosstie.db.engine import TROUBLE
 from crosstie.declare.row import Row
 from crosstie.errors import TooManyRequests
 from crosstie.log.event import Actor
@@ -163,7 +164,7 @@ class Meter:
                 taken = await connection.fetchval(DRAW, tenant_id, principal, policy, purse.window, block + owed)
                 if tenant_id == NOWHERE:
                     await connection.execute(SWEEP, purse.window)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except (*TROUBLE, TimeoutError) as error:
             # the request itself will find out that the database is away
             logger.warning("limit.draw_failed", error=repr(error))
             taken = purse.drawn + block

@@ -23,7 +23,7 @@ import structlog
 from crosstie.access.master import MASTER, NIL
 from crosstie.access.vault import DATA, FRESH, ROOT, Vault
 from crosstie.db import session
-from crosstie.db.engine import Connection
+from crosstie.db.engine import TROUBLE, Connection
 from crosstie.declare.sealed import Sealed
 from crosstie.errors import CrosstieError
 from crosstie.kit.crypto import Unsealable
@@ -109,7 +109,7 @@ class Rotation:
             await asyncio.sleep(self._every)
             try:
                 await self.keep()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Unsealable, CrosstieError) as error:
+            except (*TROUBLE, Unsealable, CrosstieError) as error:
                 logger.warning("rotation.failed", error=repr(error))
 
     async def keep(self) -> Tally:

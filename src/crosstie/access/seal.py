@@ -22,7 +22,7 @@ import structlog
 from crosstie.access import chain
 from crosstie.access.anchor import Anchors, Checkpoint
 from crosstie.db import session
-from crosstie.db.engine import Connection
+from crosstie.db.engine import TROUBLE, Connection
 from crosstie.declare.row import Row
 from crosstie.kit import clock
 from crosstie.log import trail
@@ -226,7 +226,7 @@ class Sealer:
             try:
                 if not await self.sweep():
                     await asyncio.sleep(SWEEP)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except TROUBLE as error:
                 logger.warning("audit.seal_failed", error=repr(error))
                 await asyncio.sleep(1)
 

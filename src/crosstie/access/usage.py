@@ -11,6 +11,7 @@ import sqlalchemy as sa
 import structlog
 
 from crosstie.db import session
+from crosstie.db.engine import TROUBLE
 from crosstie.db.statement import Statement
 from crosstie.declare.row import Row
 from crosstie.kit import clock
@@ -67,6 +68,6 @@ class Usage:
         try:
             async with session.of_tenants(self._pool, set(tenants)) as connection:
                 await connection.execute(ADD, tenants, keys, clock.now().date(), [number for _, number in counted])
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except (*TROUBLE, TimeoutError) as error:
             self._used.update(dict(counted))
             logger.warning("usage.failed", error=repr(error))

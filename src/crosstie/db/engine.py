@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
 import msgspec
 
+from crosstie.errors import ConfigurationError
 from crosstie.kit import json
+from crosstie.settings.guards import exposed
 
 Connection = asyncpg.pool.PoolConnectionProxy | asyncpg.Connection
 #: what a database says that stops, starts, fails over, has no room or is held by somebody else, and what its wire says
@@ -22,6 +27,8 @@ AWAY = (
     ConnectionError,
     TimeoutError,
 )
+#: what a loop that looks again survives: whatever the database or its wire says
+TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 #: whoever waits longer for a lock than this gets an error, and asks again
 LOCK_TIMEOUT = "10s"
 
@@ -48,23 +55,47 @@ async def pool(dsn: str, *, size: int, name: str, statement_seconds: int = 30, i
     A statement that outlives its seconds is a bug: imports and replays write in small commits, since a long writing
     transaction holds back every reader of the log.
     """
+    bare, secret = apart(dsn)
     return await asyncpg.create_pool(
-        dsn,
+        bare,
         min_size=1,
         max_size=size,
         init=_prepare,
         reset=_end,
+        **secret,
         **_options(name, statement_seconds, idle_seconds),
     )
 
 
 async def connect(
-    dsn: str, *, name: str = "crosstie", statement_seconds: int = 0, idle_seconds: int = 0
+    dsn: str, *, name: str = "crosstie", statement_seconds: int = 0, idle_seconds: int = 0, patience: float = 60
 ) -> asyncpg.Connection:
     """One connection outside a pool: for listening, for operators, for a seat. 0 seconds are no limit."""
-    connection: asyncpg.Connection = await asyncpg.connect(dsn, **_options(name, statement_seconds, idle_seconds))
+    bare, secret = apart(dsn)
+    options = _options(name, statement_seconds, idle_seconds)
+    connection: asyncpg.Connection = await asyncpg.connect(bare, timeout=patience, **secret, **options)
     await _prepare(connection)
     return connection
+
+
+def apart(dsn: str) -> tuple[str, dict[str, Any]]:
+    """An address without `password_file`, and what reads that file for each new connection, so that a password that is
+    changed where it is mounted is taken without a restart."""
+    url = urlsplit(dsn)
+    query = dict(parse_qsl(url.query, keep_blank_values=True))
+    path = query.pop("password_file", "")
+    if not path:
+        return dsn, {}
+    return url._replace(query=urlencode(query)).geturl(), {"password": partial(_password, Path(path))}
+
+
+def _password(path: Path) -> str:
+    try:
+        if exposed(path.stat()):
+            raise ConfigurationError(f"{path} is a password and others can read it: run `chmod 600 {path}`.")
+        return path.read_text("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise ConfigurationError(f"The database's password {path} cannot be read ({error.strerror}).") from error
 
 
 def _options(name: str, statement_seconds: int, idle_seconds: int) -> dict[str, Any]:
@@ -87,7 +118,8 @@ async def wait_until_ready(dsn: str, seconds: float) -> None:
     deadline = loop.time() + seconds
     while True:
         try:
-            connection = await asyncpg.connect(dsn, timeout=5)
+            bare, secret = apart(dsn)
+            connection = await asyncpg.connect(bare, timeout=5, **secret)
         except (OSError, asyncpg.PostgresError, TimeoutError):
             if loop.time() > deadline:
                 raise

@@ -17,6 +17,7 @@ import asyncpg
 import structlog
 
 from crosstie.db import session
+from crosstie.db.engine import TROUBLE
 from crosstie.log import event as events
 from crosstie.log import queue
 from crosstie.log.append import QUERIES
@@ -75,7 +76,7 @@ class Dispatcher:
     async def _sweep(self) -> None:
         try:
             found = await self._pool.fetch("SELECT tenant_id FROM outbox_tenants(1000)")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except TROUBLE as error:
             logger.warning("dispatch.sweep_failed", error=repr(error))
             return
         self._tenants.update(row["tenant_id"] for row in found)
@@ -86,7 +87,7 @@ class Dispatcher:
             if left:
                 self._tenants.update(left)
                 self._awake.set()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except TROUBLE as error:
             # the rows are still in the outbox: the next wake or sweep takes them
             logger.warning("dispatch.failed", error=repr(error))
             await asyncio.sleep(0.5)

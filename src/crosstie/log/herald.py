@@ -10,6 +10,7 @@ import asyncpg
 import structlog
 
 from crosstie.db import engine
+from crosstie.db.engine import TROUBLE
 from crosstie.kit import ids
 from crosstie.log import news
 from crosstie.log.dispatch import Dispatcher
@@ -66,7 +67,7 @@ class Herald:
             words = tenants if channel == NEWS else f"{self._name}:{tenants}"
             try:
                 await self._pool.execute("SELECT pg_notify($1, $2)", channel, words)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except TROUBLE as error:
                 logger.warning("herald.tell_failed", error=repr(error))  # a sweep of whoever waits for it finds it
             if channel == news.LIVE:
                 await asyncio.sleep(news.REST)
@@ -90,7 +91,7 @@ class Herald:
                         await connection.execute("SELECT 1")
                 finally:
                     await connection.close(timeout=2)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except (*TROUBLE, TimeoutError) as error:
                 logger.warning("herald.lost", error=repr(error))
                 await asyncio.sleep(1)
 

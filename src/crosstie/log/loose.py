@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-import asyncpg
 import sqlalchemy as sa
 import structlog
 
 from crosstie.db import session
+from crosstie.db.engine import TROUBLE
 from crosstie.db.statement import Statement
 from crosstie.declare.row import Row
 from crosstie.kit import ids
@@ -51,7 +51,7 @@ class Broom:
             try:
                 for row in await self._log.app.fetch("SELECT tenant_id FROM loose_tenants($1)", MOST):
                     await self.sweep(row["tenant_id"])
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except TROUBLE as error:
                 logger.warning("loose.failed", error=repr(error))
 
     async def sweep(self, tenant_id: UUID) -> int:

@@ -20,6 +20,7 @@ import structlog
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crosstie.db import statement
+from crosstie.db.engine import TROUBLE
 from crosstie.db.statement import Statement
 from crosstie.declare.field import choice, data, integer, moment, text
 from crosstie.declare.resource import READ_ONLY, Action, Events, Resource
@@ -174,7 +175,7 @@ class Chores:
             try:
                 for row in await self._log.worker.fetch("SELECT tenant_id, id FROM due_operations(100)"):
                     await self.step(row["tenant_id"], row["id"])
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except TROUBLE as error:
                 logger.warning("operations.failed", error=repr(error))
                 await asyncio.sleep(0.5)
 

@@ -10,9 +10,7 @@ import time
 from collections.abc import Sequence
 from uuid import UUID, uuid5
 
-import asyncpg
-
-from crosstie.db.engine import Connection
+from crosstie.db.engine import TROUBLE, Connection
 from crosstie.db.statement import Statement
 from crosstie.declare.module import Reaction
 from crosstie.errors import Problem
@@ -86,7 +84,7 @@ class Reactions:
                     await reaction.run(unit, event, json.loads(event.data.encode()))
         except Problem as problem:
             code, message = problem.code, problem.detail
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except TROUBLE as error:
             code, message = "database", type(error).__name__
         duration = round((time.perf_counter() - begun) * 1000)
         return Outcome(code is None, started, duration, error_code=code, error_message=message)

@@ -10,6 +10,7 @@ from typing import Protocol
 import asyncpg
 import structlog
 
+from crosstie.db.engine import TROUBLE
 from crosstie.kit import clock, ids
 
 SPAN = timedelta(days=7)
@@ -57,7 +58,7 @@ class Keeper:
                     await self.keep(clock.now())
                     kept = time.monotonic()
                 await self._pool.execute("SELECT partitions_analyze()")
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except TROUBLE as error:
                 logger.warning("retention.failed", error=repr(error))
                 await asyncio.sleep(60)
             await asyncio.sleep(LOOK)
@@ -66,7 +67,7 @@ class Keeper:
         """Have the partitions before the first request: one made while rows come in refuses those of that moment."""
         try:
             await self.ahead(clock.now())
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except TROUBLE as error:
             logger.warning("retention.failed", error=repr(error))  # until `run` succeeds, rows fall into the default
 
     async def ahead(self, now: datetime) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-import asyncpg
 import sqlalchemy as sa
 import structlog
 
+from crosstie.db.engine import TROUBLE
 from crosstie.db.statement import Statement, compiled
 from crosstie.declare.machine import Move
 from crosstie.declare.resource import Resource
@@ -40,7 +40,7 @@ class Timed:
             try:
                 for row in await self._log.app.fetch("SELECT id FROM tenant_list() WHERE status = 'active'"):
                     await self.sweep(row["id"])
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except TROUBLE as error:
                 logger.warning("timed.failed", error=repr(error))
 
     async def sweep(self, tenant_id: UUID) -> int:

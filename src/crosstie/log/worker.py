@@ -17,7 +17,7 @@ import asyncpg
 import structlog
 
 from crosstie.db import session
-from crosstie.db.engine import AWAY, Connection
+from crosstie.db.engine import AWAY, TROUBLE, Connection
 from crosstie.kit import clock, ids, retry
 from crosstie.log import rate
 from crosstie.log.append import QUERIES
@@ -151,7 +151,7 @@ class Worker:
                 await self._beat()
                 if await self._pool.fetchval("SELECT free_silent($1)", SILENCE) or await self._return_strays():
                     self.wake()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except TROUBLE as error:
                 logger.warning("worker.beat_failed", error=repr(error))
 
     async def _beat(self) -> None:
@@ -188,7 +188,7 @@ class Worker:
             try:
                 if await self.claim():
                     self.wake()  # there may be more
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except TROUBLE as error:
                 logger.warning("worker.claim_failed", error=repr(error))
                 await asyncio.sleep(0.5)
 

@@ -14,9 +14,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
-import asyncpg
-
-from crosstie.db.engine import Connection
+from crosstie.db.engine import TROUBLE, Connection
 from crosstie.declare.service import Implementation
 from crosstie.errors import Problem, ServiceFault, ServiceUnavailable, ServiceUnconfigured
 from crosstie.kit import clock, json, text
@@ -106,7 +104,7 @@ class Calls:
             code, message, wait = error.code, str(error), error.wait
         except Problem as problem:
             code, message = problem.code, problem.detail
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except TROUBLE as error:
             code, message = "database", type(error).__name__
         duration = round((time.perf_counter() - began) * 1000)
         return Outcome(code is None, started, duration, retry_after=wait, error_code=code, error_message=message)

@@ -19,11 +19,12 @@ from cryptography import x509
 from crosstie.access.master import NIL, masters
 from crosstie.access.rotation import AGE
 from crosstie.access.vault import ROOT, Vault
-from crosstie.db import migrate, session
+from crosstie.db import engine, migrate, session
 from crosstie.errors import ConfigurationError
 from crosstie.settings import Settings
 from crosstie.settings.guards import exposed
 
+NAME = "crosstie doctor"
 State = Literal["ok", "warn", "fail"]
 DISK, FILES = 1 << 30, 4096
 SKEW = timedelta(seconds=2)
@@ -93,7 +94,7 @@ async def _files(patient: Patient) -> Found:
 
 
 async def _database(patient: Patient) -> Found:
-    connection = await asyncpg.connect(patient.app, timeout=10)
+    connection = await engine.connect(patient.app, name=NAME, patience=10)
     try:
         version = await connection.fetchval("SHOW server_version")
         off = [name for name in ("fsync", "synchronous_commit", "full_page_writes")
@@ -109,7 +110,7 @@ async def _database(patient: Patient) -> Found:
 
 async def _roles(patient: Patient) -> Found:
     for dsn in (patient.app, patient.worker):
-        connection = await asyncpg.connect(dsn, timeout=10)
+        connection = await engine.connect(dsn, name=NAME, patience=10)
         try:
             row = await connection.fetchrow(
                 "SELECT rolname, rolsuper OR rolbypassrls AS powerful, EXISTS (SELECT FROM pg_class"
@@ -128,7 +129,7 @@ async def _schema(patient: Patient) -> Found:
     if not patient.owner:
         return "warn", "not looked at", "set CROSSTIE_DATABASE_OWNER_URL: only the owner sees the revision"
     wanted = ScriptDirectory.from_config(migrate.config()).get_current_head()
-    connection = await asyncpg.connect(patient.owner, timeout=10)
+    connection = await engine.connect(patient.owner, name=NAME, patience=10)
     try:
         found = await connection.fetchval("SELECT version_num FROM alembic_version")
     finally:
@@ -139,7 +140,7 @@ async def _schema(patient: Patient) -> Found:
 
 
 async def _clock(patient: Patient) -> Found:
-    connection = await asyncpg.connect(patient.app, timeout=10)
+    connection = await engine.connect(patient.app, name=NAME, patience=10)
     try:
         before = datetime.now(UTC)
         there = await connection.fetchval("SELECT clock_timestamp()")
@@ -157,7 +158,7 @@ async def _key(patient: Patient) -> Found:
     path = patient.settings.master_key
     if patient.settings.key_in_file and exposed(path.stat()):
         return "fail", f"{path} is open to others", f"chmod 600 {path}"
-    pool = await asyncpg.create_pool(patient.app, min_size=1, max_size=2)
+    pool = await engine.pool(patient.app, size=2, name=NAME)
     try:
         vault = await Vault.opened(pool, masters(patient.settings))
         tenants = await pool.fetch("SELECT id FROM tenant_list() ORDER BY id LIMIT 1")
@@ -173,7 +174,7 @@ async def _key(patient: Patient) -> Found:
 
 
 async def _queue(patient: Patient) -> Found:
-    connection = await asyncpg.connect(patient.worker, timeout=10)
+    connection = await engine.connect(patient.worker, name=NAME, patience=10)
     try:
         (row,) = await connection.fetch("SELECT * FROM queue_depth()")
     finally:

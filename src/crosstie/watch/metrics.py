@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 from uuid import UUID
 
-import asyncpg
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
+from crosstie.db.engine import TROUBLE
 from crosstie.log.call import Asked
 from crosstie.log.dispatch import Dispatcher
 from crosstie.log.ingest import Ingest
@@ -123,7 +123,7 @@ class Metrics:
         try:
             async with asyncio.timeout(5):
                 own, shared = await self._others(), await self._shared()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        except (*TROUBLE, TimeoutError):
             own, shared = {}, {}
             self.tally.add(family.ERRORS)
         own[self.process] = self.figures()

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.postgresql import JSONB
 
-from crosstie.db.engine import Connection
+from crosstie.db.engine import TROUBLE, Connection
 from crosstie.declare.row import Row
 from crosstie.kit import clock, ids
 
@@ -121,14 +121,14 @@ class Presence:
                 states,
                 self._figures(),
             )
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except (*TROUBLE, TimeoutError) as error:
             logger.warning("presence.failed", error=repr(error))
 
     async def _leave(self) -> None:
         try:
             async with asyncio.timeout(2):
                 await self._pool.execute("SELECT process_leave($1)", self.id)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        except (*TROUBLE, TimeoutError):
             logger.info("presence.left_behind", process=self.name)  # it is forgotten after a silence
 
 

@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy.dialects.postgresql import JSONB
 
 from crosstie.db import session
+from crosstie.db.engine import TROUBLE
 from crosstie.declare.row import Row
 from crosstie.kit import ids
 from crosstie.log.call import Asked
@@ -159,7 +160,7 @@ class Pulses:
                     *([getattr(pulse, name) for pulse in each] for name in NAMES),
                     [{str(number): count for number, count in pulse.spread.items()} for pulse in each],
                 )
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except (*TROUBLE, TimeoutError) as error:
             logger.warning("pulse.failed", error=repr(error))
             for key, later in self._open.items():
                 if key in taken:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
+from crosstie.db.engine import TROUBLE
 from crosstie.db.revision import revisions
 
 #: seconds that a connection and each statement may take
@@ -31,6 +32,6 @@ async def ready(pool: asyncpg.Pool) -> str | None:
         if pool.get_size() == pool.get_max_size() and not pool.get_idle_size():
             return f"all {pool.get_max_size()} database connections of this process are in use"
         return "the database does not answer"
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except TROUBLE as error:
         return f"the database cannot be reached ({type(error).__name__})"
     return None

@@ -17,6 +17,7 @@ from uuid import UUID, uuid5
 import asyncpg
 import structlog
 
+from crosstie.db.engine import TROUBLE
 from crosstie.kit import clock
 from crosstie.log import change
 from crosstie.log.unit import Log, Unit
@@ -60,7 +61,7 @@ class Watcher:
             try:
                 if await self._turn("watch", self._every):
                     await self.tour(everyone=await self._turn("watch everyone", WHOLE))
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except (*TROUBLE, TimeoutError) as error:
                 logger.warning("watch.failed", error=repr(error))
 
     async def _turn(self, name: str, every: float) -> bool:

@@ -9,6 +9,7 @@ import random
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 from uuid import uuid4
 
@@ -79,10 +80,9 @@ def _plain(kind: kinds.Kind) -> bool:
 
 
 def attempts(aim: Victim, seed: int) -> Iterator[Attempt]:
-    """Attempts without end; the same seed gives the same."""
+    """Attempts without end, every operation among the first; the same seed gives the same."""
     dice = random.Random(seed)
-    while True:
-        operation = dice.choice(EVERY)
+    for operation in chain(EVERY, iter(lambda: dice.choice(EVERY), None)):
         made = _attempt(operation, aim, dice)
         if made is not None:
             yield made
@@ -142,7 +142,15 @@ def _headers(operation: Operation, aim: Victim, dice: random.Random) -> tuple[di
 
 def _body(operation: Operation, aim: Victim, dice: random.Random, nobody: str) -> tuple[Any, Any]:
     """The least that a verb must be given, with the victim's ids where ids go."""
-    schema = operation.body or {}
+    if operation.path.endswith("/bulk"):  # what each item is, is said in words
+        of = operation.path.split("/")[-2]
+        schema = {"$ref": f"{samples.CATALOGUE.resources[of].title}Create"}
+        body, twin = _document(schema, aim, dice, nobody)
+        return {"items": [body]}, {"items": [twin]}
+    return _document(operation.body or {}, aim, dice, nobody)
+
+
+def _document(schema: Mapping[str, Any], aim: Victim, dice: random.Random, nobody: str) -> tuple[Any, Any]:
     resource = _resource(schema)
     if resource is None:
         body = {name: samples_of(schema.get("properties", {}).get(name, {})) for name in schema.get("required", ())}

@@ -17,6 +17,8 @@ CATALOGUE = catalogue()
 KNOWN: dict[str, dict[str, Any]] = {
     "api-keys": {"scopes": ["clients:read"]},
     "event-types": {"name": "acme.meter.read", "data_schema": {"type": "object"}},
+    "oauth-apps": {"redirect_uris": ["https://app.example/back"], "scopes": ["jobs:read"]},
+    "schedules": {"starts_at": "2026-03-01T08:00:00Z", "ends_at": "2026-03-01T10:00:00Z"},
     "webhook-endpoints": {"url": "http://127.0.0.1:9/hook"},
 }
 

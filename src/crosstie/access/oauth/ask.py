@@ -118,7 +118,6 @@ class Asks:
             digest = crypto.digest(self._log.cipher.pepper, code)
             await kept.consent(unit.connection, client.tenant_id, given, unit.now)
             await kept.add_code(unit.connection, client.tenant_id, given, digest, further, unit.now)
-            await kept.sweep(unit.connection, unit.now)
             unit.note(Act("oauth-apps.allow", "oauth_app", str(client.id), after={"scopes": list(given.scopes)}))
         return self.back(sent, {"code": code})
 

@@ -51,7 +51,6 @@ class Ends:
         async with self._log.unit(client.tenant_id) as unit:
             until = datetime.fromtimestamp(claims["exp"], UTC)
             await kept.deny(unit.connection, client.tenant_id, UUID(claims["jti"]), until)
-            await kept.sweep(unit.connection, unit.now)
         return {}
 
     async def introspect(self, client: Client, form: Mapping[str, str]) -> Mapping[str, Any]:

@@ -170,7 +170,7 @@ async def consent(connection: Connection, tenant_id: UUID, given: Allowed, now: 
 
 
 async def deny(connection: Connection, tenant_id: UUID, jti: UUID, until: datetime) -> None:
-    """Take one access token out of use until it is over anyway; forget those that are."""
+    """Take one access token out of use until it is over anyway."""
     await connection.execute(
         "INSERT INTO oauth_revocations (tenant_id, id, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         tenant_id, jti, until,

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID, uuid5
 
-import asyncpg
-
 from crosstie.access import setting as settings
-from crosstie.db.engine import Connection
+from crosstie.db.engine import TROUBLE, Connection
 from crosstie.errors import Problem
 from crosstie.kit import clock, json
 from crosstie.log.event import Actor, Event
@@ -90,7 +88,7 @@ class Rules:
                     await follow(unit, event, followed)
         except Problem as problem:
             code, words = problem.code, problem.detail
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except TROUBLE as error:
             code, words = "database", type(error).__name__
         duration = round((time.perf_counter() - begun) * 1000)
         return Outcome(code is None, started, duration, error_code=code, error_message=words)

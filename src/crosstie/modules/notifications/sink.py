@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 import asyncpg
 import structlog
 
-from crosstie.db.engine import Connection
+from crosstie.db.engine import TROUBLE, Connection
 from crosstie.errors import NotFound, TemplateUnknown
 from crosstie.kit import clock
 from crosstie.kit.crypto import Unsealable
@@ -98,7 +98,7 @@ class Messages:
                 said = _said(name, verdict, ready[0])
         except NotFound:
             verdict = Verdict(True, "obsolete")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Unsealable) as error:
+        except (*TROUBLE, Unsealable) as error:
             verdict = Verdict(False, "database", type(error).__name__)
         return Outcome(
             ok=verdict.ok,

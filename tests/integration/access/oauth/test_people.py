@@ -9,6 +9,8 @@ import httpx2
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from crosstie.access.oauth.sweep import Sweeper
+from crosstie.app import opened
 from tests.integration.access.oauth.rig import App, World, becomes, for_people, said, status
 from tests.integration.access.people import Browser, firm, join
 from tests.stage import Stage
@@ -186,3 +188,25 @@ async def test_tokens_are_looked_into_and_taken_back(world: World, stage: Stage)
     assert hinted.status_code == 200
     await becomes(world.admin, second["access_token"], 401)
     assert await state_of(world.app, second["refresh_token"]) == {"active": False}
+
+
+async def test_what_is_over_is_forgotten_and_nothing_else(world: World, stage: Stage) -> None:
+    old = await world.app.tokens(world.browser, scope="jobs:read offline_access")
+    await world.app.ask("/oauth/revoke", token=old["access_token"])
+    tables = ("oauth_codes", "oauth_families", "oauth_refreshes", "oauth_revocations")
+    superuser = await stage.superuser()
+    for table in tables:
+        await superuser.execute(
+            f"UPDATE {table} SET expires_at = expires_at - interval '200 days' WHERE tenant_id = $1", world.tenant.id
+        )
+    fresh = await world.app.tokens(world.browser, scope="jobs:read offline_access")
+    other = await world.app.tokens(world.browser, scope="jobs:read offline_access")
+    await world.app.ask("/oauth/revoke", token=other["access_token"])
+    async with opened(stage.settings, stage.dsns, work=False, name="sweeper") as process:
+        await Sweeper(process.log).sweep(world.tenant.id)
+    left = [await superuser.fetchval(f"SELECT count(*) FROM {t} WHERE tenant_id = $1", world.tenant.id) for t in tables]
+    await superuser.close()
+    assert left == [2, 2, 2, 1]
+    assert await status(world.admin, fresh["access_token"]) == 200
+    again = await world.app.ask(grant_type="refresh_token", refresh_token=fresh["refresh_token"])
+    assert again.status_code == 200
