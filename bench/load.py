@@ -149,6 +149,8 @@ class Load:
 
         async def one() -> None:
             link = self.idle.pop() if self.idle else await self.link()
+            while link.lost:  # it was idle for too long
+                link = self.idle.pop() if self.idle else await self.link()
             await self.send(link, next(made))
             if not link.lost:
                 self.idle.append(link)

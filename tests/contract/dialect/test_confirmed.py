@@ -221,7 +221,7 @@ class TestMpesa(Suite):
         (kept,) = await hook.requests(1)
         assert (kept["status"], kept["provider_event_id"]) == ("accepted", "RKTQDM7W61")
         asked = json.loads(daraja.provider.got[-1].body)
-        assert (asked["StartDate"], asked["EndDate"]) == ("2019-11-22 06:28:45", "2019-11-22 06:48:45")
+        assert (asked["StartDate"], asked["EndDate"]) == ("2019-11-22 06:36:45", "2019-11-22 06:40:45")
 
     async def test_a_forged_amount_never_counts(self, hook: Hook, daraja: Daraja) -> None:
         daraja.payments = [{"transactionId": "RKTQDM7W61", "amount": "10"}]

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import structlog
 
 from crosstie.access.vault import Vault
 from crosstie.db import session
@@ -19,8 +20,9 @@ from crosstie.db.engine import Connection
 from crosstie.deliver.inbound.dialect import DIALECTS, Dialect
 from crosstie.deliver.inbound.knock import Knock, Refused, named
 from crosstie.deliver.inbound.source import LABEL, SEALED, SHAPES, TABLE
-from crosstie.errors import NotFound
+from crosstie.errors import NotFound, Unavailable
 from crosstie.kit import crypto, ids
+from crosstie.kit.crypto import Unsealable
 from crosstie.log.event import Actor
 
 #: seconds for which a source is known without another look, and sources that are known at once
@@ -29,6 +31,9 @@ BY_ID = (
     "SELECT tenant_id, id, name, dialect, options, secret, old_secret, old_until, 'active' AS tenant_status"
     " FROM inbound_sources WHERE tenant_id = $1 AND id = $2"
 )
+
+
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,11 @@ class Sources:
     async def _opened(self, connection: Connection, row: asyncpg.Record, looked: float) -> Source:
         sealed = [(column, row[column]) for column in SEALED if row[column] is not None]
         await self._vault.know(connection, [value for _, value in sealed])
-        keys = [self._vault.open(row["tenant_id"], value, TABLE, column, row["id"]) for column, value in sealed]
+        try:
+            keys = [self._vault.open(row["tenant_id"], value, TABLE, column, row["id"]) for column, value in sealed]
+        except Unsealable as error:
+            logger.error("inbound_source.sealed", source_id=str(row["id"]), error=str(error))
+            raise Unavailable("The source's secret cannot be opened right now.") from None
         return Source(
             tenant_id=row["tenant_id"],
             id=row["id"],

@@ -20,7 +20,7 @@ import structlog
 from crosstie.db import session
 from crosstie.db.engine import AWAY
 from crosstie.deliver.inbound.confirm import Asker, Unsure
-from crosstie.deliver.inbound.directory import Source, Sources
+from crosstie.deliver.inbound.directory import Sources
 from crosstie.deliver.inbound.keep import Outcome
 from crosstie.deliver.inbound.knock import Knock, Refused
 from crosstie.deliver.inbound.reading import Reader
@@ -90,22 +90,28 @@ class Later:
 
     async def _look(self, row: asyncpg.Record) -> None:
         async with self._room:
-            async with session.of_tenants(self._pool, {row["tenant_id"]}) as connection:
-                source = await self._sources.of(connection, row["tenant_id"], row["source_id"])
-            verified, wait = row["verified"], None
+            wait = None
             try:
-                if source is None:
-                    raise Refused("source_gone")
-                outcome = await self._settled(source, row)
+                outcome = await self._settled(row)
             except Refused as refused:
-                outcome = Outcome("rejected", refused.reason, verified=verified)
-            except Unsure as unsure:
+                outcome = Outcome("rejected", refused.reason, verified=row["verified"])
+            except (*AWAY, OSError):
+                raise
+            except Exception as error:  # one request's trouble is not the worker's, nor that of those beside it
+                words = str(error)[:2000]
+                if not isinstance(error, Unsure):
+                    logger.error("inbound.look_failed", request_id=str(row["id"]), exc_info=error)
+                    words = "It could not be looked at; the log says why."
                 wait = retry.wait(self._terms.schedule, row["attempts"] - 1, JITTER)
-                outcome = Outcome("pending" if wait is not None else "rejected", "unconfirmed", str(unsure)[:2000])
+                outcome = Outcome("pending" if wait is not None else "rejected", "unconfirmed", words)
             await self._write(row, outcome, wait)
 
-    async def _settled(self, source: Source, row: asyncpg.Record) -> Outcome:
+    async def _settled(self, row: asyncpg.Record) -> Outcome:
         """Prove it as of when it came, unless it was; ask the provider; count it."""
+        async with session.of_tenants(self._pool, {row["tenant_id"]}) as connection:
+            source = await self._sources.of(connection, row["tenant_id"], row["source_id"])
+        if source is None:
+            raise Refused("source_gone")
         knock = Knock(row["headers"], row["body"], ip=row["ip"], at=row["received_at"])
         key = source.keys[0] if source.keys else ""
         if not row["verified"]:

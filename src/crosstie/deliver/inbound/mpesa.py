@@ -23,7 +23,7 @@ from crosstie.log.idempotency import Answer
 
 EAST = timezone(timedelta(hours=3))
 #: how far around its time a payment is looked for, and seconds that a token lasts less than it says
-AROUND, EARLY = timedelta(minutes=10), 60.0
+AROUND, EARLY = timedelta(minutes=2), 60.0
 JSON = {"content-type": "application/json"}
 THANKS = Answer(200, b'{"ResultCode":0,"ResultDesc":"Accepted"}', dict(JSON))
 
