@@ -91,6 +91,15 @@ async def kept(client: httpx2.AsyncClient, mark: Marked, receiver: Receiver) -> 
         path = f"/api/v1/webhook-endpoints/{made.json()['id']}/rotate-secret"
         await client.post(path, json={"secret": next})
         fresh = await client.post(path)
+        own = mark()
+        source = {"name": "n", "dialect": "api_key", "secret": own, "options": {"header": "X-Partner"}}
+        hook = (await client.post("/api/v1/inbound-sources", json=source)).json()
+        mark.shown.append(hook["url"].rpartition("/")[2])
+        for headers in ({"x-partner": own}, {"x-partner": mark()}, {"x-api-key": mark(), "cookie": mark()}):
+            seen.append(await client.post(hook["url"], content=b"{}", headers=headers))
+        one = f"/api/v1/inbound-sources/{hook['id']}"
+        await client.post(f"{one}/rotate-secret", json={"secret": mark()})
+        seen += [await client.get(one), await client.get("/api/v1/inbound-requests")]
         key = await client.post("/api/v1/api-keys", json={"name": "k", "scopes": ["jobs:read"]})
         app = {"name": "a", "scopes": ["jobs:read"], "redirect_uris": ["https://app.example/back"]}
         shown = await client.post("/api/v1/oauth-apps", json=app)
