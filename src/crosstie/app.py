@@ -180,7 +180,7 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         actors = {broker.address.source: broker.address.actor for broker in brokers}
         park = Park(worker_pool, intake, ingest, epoch, settings.retry_schedule, actors)
         reader, seat = Reader(intake, ingest, park), _seat(stack, dsns, settings, f"{name} inbound")
-        doors = build_inbound(app, worker_pool, vault, reader, seat, fetcher, settings)
+        doors = build_inbound(app, worker_pool, vault, reader, seat, fetcher, settings, eyes.metrics.knocked)
         process = Process(made, vault, trusted, routes, dispatcher, ingest, doors, worker, eyes, news, gateway, [])
         process.tasks += [herald.run, roster.run, vault.masters.live]
         process.tasks += eyes.open(stack, worker, settings.operator_tenant)

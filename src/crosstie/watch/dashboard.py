@@ -79,6 +79,7 @@ PANELS = (
     Panel("Dead letters", "short", {"{{status}}": worst(family.LETTERS, "status")}),
     Panel("Lines to brokers and services", "short", {"{{name}}, {{process}}": worst(family.LINES, "name", "process")}),
     Panel("From brokers", "ops", {"{{broker}}": rate(family.CAME, "broker")}),
+    Panel("Inbound webhooks", "ops", {"{{dialect}}, {{status}}": rate(family.KNOCKED, "dialect", "status")}),
     Panel("Calls to services", "ops", {"{{service}}, {{outcome}}": rate(family.CALLS, "service", "outcome")}),
     Panel("p95 by service", "s", {"{{service}}": quantile(0.95, family.CALLS, "service")}),
     Panel("Breakers", "short", {"{{service}}, {{state}}": worst(family.BREAKERS, "service", "state")}),

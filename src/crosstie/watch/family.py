@@ -46,6 +46,12 @@ CALLS = Family(
     ("service", "outcome"),
 )
 CAME = Family("crosstie_broker_messages", "counter", "Messages that came in from a broker.", ("broker",))
+KNOCKED = Family(
+    "crosstie_inbound_requests",
+    "counter",
+    "Requests at inbound sources by what became of them; pending ones are counted once more when that is known.",
+    ("dialect", "status"),
+)
 ERRORS = Family("crosstie_scrape_errors", "counter", "Scrapes for which the database gave nothing.")
 APPENDED = Family(
     "crosstie_events_appended", "counter", "Events committed: by changes here, or as they came in.", ("way",)
@@ -83,7 +89,7 @@ BREAKERS = Family(
 UP = Family("crosstie_processes", "gauge", "Processes that live.", shared=True)
 
 FAMILIES = (
-    REQUESTS, ATTEMPTS, ENDED, CALLS, CAME, APPENDED, DISPATCHED, WAITING, LEASED, OLDEST, UNDISPATCHED, BEHIND,
-    LETTERS, INTEGRATIONS, FIRING, BREAKERS, LINES, CONNECTIONS, UP, ERRORS, CPU, RESIDENT, VIRTUAL, FILES, MOST_FILES,
-    STARTED,
+    REQUESTS, ATTEMPTS, ENDED, CALLS, CAME, KNOCKED, APPENDED, DISPATCHED, WAITING, LEASED, OLDEST, UNDISPATCHED,
+    BEHIND, LETTERS, INTEGRATIONS, FIRING, BREAKERS, LINES, CONNECTIONS, UP, ERRORS, CPU, RESIDENT, VIRTUAL, FILES,
+    MOST_FILES, STARTED,
 )  # fmt: skip

@@ -90,6 +90,10 @@ class Metrics:
         """Messages came in from a broker."""
         self.tally.add(family.CAME, (broker,), messages)
 
+    def knocked(self, dialect: str, status: str) -> None:
+        """One request at an inbound source."""
+        self.tally.add(family.KNOCKED, (dialect, status))
+
     # showing
 
     def figures(self) -> Figures:

@@ -39,7 +39,7 @@ async def test_what_is_past_its_time_is_forgotten(
     await superuser.execute(change, second["id"], waiting, "pending", tenant.id)
     pool = await engine.pool(stage.dsns.worker, size=2, name="test")
     try:
-        await Later(pool, None, None, None, Terms((1,), 30)).forget()  # type: ignore[arg-type]  # it needs no others
+        await Later(pool, None, None, None, Terms((1,), 30), print).forget()  # type: ignore[arg-type]  # it needs no others
     finally:
         await pool.close()
     assert {each["id"] for each in await sender.kept()} == {str(waiting), third["id"]}
@@ -74,7 +74,7 @@ async def test_of_a_refused_body_the_beginning_is_kept(client: httpx2.AsyncClien
     assert (again.status_code, again.json()["code"]) == (409, "move_refused")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def scarce() -> Iterator[Stage]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "REFUSED", 3)
@@ -82,29 +82,41 @@ def scarce() -> Iterator[Stage]:
             yield found
 
 
-async def test_more_refused_requests_than_a_minute_has_are_not_kept(scarce: Stage) -> None:
-    tenant = await scarce.tenant()
-    async with tenant.client() as client:
-        sender = await partner(client)
-        for _ in range(9):
-            assert (await sender.send({}, key="wrong")).status_code == 401
-        assert 3 <= len(await sender.kept()) < 9  # a minute may have ended meanwhile
-        assert (await sender.send({})).status_code == 200
-
-
-async def test_a_source_has_a_quota_and_strangers_are_counted(scarce: Stage) -> None:
+async def test_requests_have_quotas(scarce: Stage) -> None:
+    """Refused ones that are kept, good ones of a source, strangers of an address; a minute may end meanwhile."""
     tenant = await scarce.tenant()
     async with tenant.client() as client, calling(headers={"x-api-key": KEY}) as caller:
         sender = await partner(client)
+        for _ in range(9):
+            assert (await sender.send({}, key="wrong")).status_code == 401
+        assert 3 <= len(await sender.kept()) < 9
         good = [(await caller.post(sender.url, content=b"%d" % n)).status_code for n in range(90)]
         assert set(good) == {200, 429}
         # those that show nothing valid are counted by their address, and stop before the database is asked
         wrong = f"{tenant.url}/hooks/{ids.token('in')}"
-        strange = [(await caller.post(wrong)).status_code for _ in range(130)]
-        assert set(strange) == {404, 429}
-        limited = await caller.post(wrong)
-        if limited.status_code == 429:  # a minute may have begun
-            assert int(limited.headers["retry-after"]) >= 1
+        strange = [await caller.post(wrong) for _ in range(130)]
+        assert {answer.status_code for answer in strange} == {404, 429}
+        assert all(int(answer.headers["retry-after"]) >= 1 for answer in strange if answer.status_code == 429)
+
+
+async def test_what_becomes_of_requests_is_counted(client: httpx2.AsyncClient, stage: Stage) -> None:
+    async def counted() -> dict[str, float]:
+        async with calling(stage.url) as caller:
+            text = (await caller.get("/metrics")).text
+        lines = [line for line in text.splitlines() if line.startswith("crosstie_inbound_requests_total")]
+        found = dict.fromkeys(("accepted", "duplicate", "rejected"), 0.0)
+        for line in lines:
+            for status in found:
+                if 'dialect="api_key"' in line and f'status="{status}"' in line:
+                    found[status] += float(line.rsplit(" ", 1)[1])
+        return found
+
+    before = await counted()
+    sender = await partner(client)
+    for key in (KEY, KEY, "wrong"):
+        await sender.send({"a": 1}, key=key)
+    after = await counted()
+    assert all(after[status] >= before[status] + 1 for status in after)
 
 
 async def test_no_log_and_no_table_holds_an_address(

@@ -266,6 +266,16 @@ async def test_a_new_address_takes_over(client: httpx2.AsyncClient) -> None:
     assert len(await sender.kept()) > 1  # what came outlives its source
 
 
+async def test_a_new_secret_works_at_once(client: httpx2.AsyncClient) -> None:
+    """Nobody is refused by what a process remembers of a source."""
+    sender = await partner(client)
+    for number in range(3):
+        assert (await sender.send({"n": number}, key=KEY if number == 0 else f"key {number}")).status_code == 200
+        fresh = {"secret": f"key {number + 1}", "overlap_seconds": 0}
+        done = await client.post(f"/api/v1/inbound-sources/{sender.id}/rotate-secret", json=fresh)
+        assert done.status_code == 200
+
+
 async def test_an_address_that_nobody_has_is_not_there(tenant: Tenant, client: httpx2.AsyncClient) -> None:
     sender = await partner(client)
     token = sender.url.rpartition("/")[2]

@@ -14,7 +14,7 @@ from crosstie.db.seat import Seat
 from crosstie.deliver.inbound.confirm import Asker
 from crosstie.deliver.inbound.directory import Sources
 from crosstie.deliver.inbound.door import REFUSED, Door
-from crosstie.deliver.inbound.keep import Keeper
+from crosstie.deliver.inbound.keep import Keeper, Observe
 from crosstie.deliver.inbound.later import Later, Terms
 from crosstie.deliver.inbound.reading import Reader
 from crosstie.kit.fetch import Fetcher
@@ -45,11 +45,19 @@ class Inbound:
 
 
 def build(
-    app: asyncpg.Pool, worker: asyncpg.Pool, vault: Vault, reader: Reader, seat: Seat, fetcher: Fetcher, terms: Settings
+    app: asyncpg.Pool,
+    worker: asyncpg.Pool,
+    vault: Vault,
+    reader: Reader,
+    seat: Seat,
+    fetcher: Fetcher,
+    terms: Settings,
+    observe: Observe,
 ) -> Inbound:
     """The parts of one process."""
     sources = Sources(app, vault)
     meter = Meter(app, {"hooks": terms.rate_limit_hooks, "refused": REFUSED})
-    door = Door(sources, reader, Keeper(seat), meter, terms.public_url)
-    later = Later(worker, sources, reader, Asker(fetcher), Terms(terms.retry_schedule, terms.retention_deliveries))
+    door = Door(sources, reader, Keeper(seat, observe), meter, terms.public_url)
+    kept = Terms(terms.retry_schedule, terms.retention_deliveries)
+    later = Later(worker, sources, reader, Asker(fetcher), kept, observe)
     return Inbound(door, later)

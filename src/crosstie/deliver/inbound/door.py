@@ -70,7 +70,7 @@ class Door:
         try:
             await self._meter.take(source.tenant_id, source.actor, "refused")
         except TooManyRequests:
-            pass
+            self._keeper.observe(source.dialect.name, "rejected")
         else:
             await self._keeper.keep(source, knock, Outcome("rejected", reason, verified=False))
         raise Unauthorized("Nothing vouches for this request.", headers=UNPROVED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,6 +14,8 @@ from crosstie.deliver.inbound.knock import Knock, clean
 from crosstie.kit import ids, mask, text
 from crosstie.log.batch import Batcher
 
+#: hears of a request: its dialect, and what became of it
+Observe = Callable[[str, str], None]
 #: bytes kept of the body of a request that proved nothing
 UNPROVED = 65_536
 PAGE = 4096
@@ -58,13 +60,15 @@ class Kept:
 class Keeper:
     """Writes what is kept. One per process."""
 
-    def __init__(self, seat: Seat) -> None:
+    def __init__(self, seat: Seat, observe: Observe) -> None:
         self._seat = seat
+        self.observe = observe
         self._batches: Batcher[Kept, None] = Batcher(self._flush, most=1000, abreast=1, size=lambda kept: kept.size)
 
     async def keep(self, source: Source, knock: Knock, outcome: Outcome, id: UUID | None = None) -> None:
         """Return once it is committed."""
         await self._batches.put(Kept(id or ids.uuid7(), source, knock, outcome))
+        self.observe(source.dialect.name, outcome.status)
 
     async def _flush(self, batch: list[Kept]) -> Sequence[BaseException | None]:
         try:

@@ -20,8 +20,8 @@ import structlog
 from crosstie.db import session
 from crosstie.db.engine import AWAY
 from crosstie.deliver.inbound.confirm import Asker, Unsure
-from crosstie.deliver.inbound.directory import Sources
-from crosstie.deliver.inbound.keep import Outcome
+from crosstie.deliver.inbound.directory import Source, Sources
+from crosstie.deliver.inbound.keep import Observe, Outcome
 from crosstie.deliver.inbound.knock import Knock, Refused
 from crosstie.deliver.inbound.reading import Reader
 from crosstie.kit import clock, ids, retry
@@ -54,12 +54,15 @@ class Terms:
 class Later:
     """Takes second looks. One per working process."""
 
-    def __init__(self, pool: asyncpg.Pool, sources: Sources, reader: Reader, asker: Asker, terms: Terms) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, sources: Sources, reader: Reader, asker: Asker, terms: Terms, observe: Observe
+    ) -> None:
         self._pool = pool
         self._sources = sources
         self._reader = reader
         self._asker = asker
         self._terms = terms
+        self._observe = observe
         self._room = asyncio.Semaphore(ABREAST)
 
     async def run(self) -> None:
@@ -90,9 +93,11 @@ class Later:
 
     async def _look(self, row: asyncpg.Record) -> None:
         async with self._room:
-            wait = None
+            wait, dialect = None, "unknown"
             try:
-                outcome = await self._settled(row)
+                source = await self._source(row)
+                dialect = source.dialect.name
+                outcome = await self._settled(source, row)
             except Refused as refused:
                 outcome = Outcome("rejected", refused.reason, verified=row["verified"])
             except (*AWAY, OSError):
@@ -105,13 +110,18 @@ class Later:
                 wait = retry.wait(self._terms.schedule, row["attempts"] - 1, JITTER)
                 outcome = Outcome("pending" if wait is not None else "rejected", "unconfirmed", words)
             await self._write(row, outcome, wait)
+            if outcome.status != "pending":
+                self._observe(dialect, outcome.status)
 
-    async def _settled(self, row: asyncpg.Record) -> Outcome:
-        """Prove it as of when it came, unless it was; ask the provider; count it."""
+    async def _source(self, row: asyncpg.Record) -> Source:
         async with session.of_tenants(self._pool, {row["tenant_id"]}) as connection:
-            source = await self._sources.of(connection, row["tenant_id"], row["source_id"])
-        if source is None:
+            found = await self._sources.of(connection, row["tenant_id"], row["source_id"])
+        if found is None:
             raise Refused("source_gone")
+        return found
+
+    async def _settled(self, source: Source, row: asyncpg.Record) -> Outcome:
+        """Prove it as of when it came, unless it was; ask the provider; count it."""
         knock = Knock(row["headers"], row["body"], ip=row["ip"], at=row["received_at"])
         key = source.keys[0] if source.keys else ""
         if not row["verified"]:
