@@ -81,9 +81,9 @@ async def taken(line: Line, many: int) -> float:
     began = time.perf_counter()
     left = many
     while left:
-        for message in await line.take():
-            await message.ack()
-            left -= 1
+        messages = await line.take()
+        await asyncio.gather(*(message.ack() for message in messages))
+        left -= len(messages)
     return many / (time.perf_counter() - began)
 
 
@@ -310,7 +310,7 @@ def arrivals(here: Stand, tenants: list[stand.Tenant], bare: Bare) -> Turn:
     async def turn() -> dict[str, float]:
         many = int(stand.seconds(20_000)) // WINDOW * WINDOW
         watcher = await asyncpg.connect(here.superuser)
-        with here.serving(2, brokers=[bare.url]):
+        with here.serving(2, brokers=[f"{bare.url}?types=job.*"]):
             await asyncio.sleep(1)
             before = await watcher.fetchval(LOGGED)
             began = time.perf_counter()

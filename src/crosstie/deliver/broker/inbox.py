@@ -71,8 +71,7 @@ class Inbox:
             if isinstance(fate, BaseException):
                 odds.append(unstorable(arrival, body, fate))
         await self._park.keep(odds)
-        for message in done:
-            await message.ack()
+        await asyncio.gather(*(message.ack() for message in done))
         for message, cause in buried:
             logger.warning("inbox.buried", broker=address.name, cause=cause)
             await message.bury(cause)
