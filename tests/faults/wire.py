@@ -131,7 +131,13 @@ class RabbitWire(Asking):
 
     def __init__(self, server: RabbitServer) -> None:
         self.server = server
-        self.url, self.start, self.stop, self.wipe = server.url, server.start, server.stop, server.wipe
+        self.url, self.start, self.stop = server.url, server.start, server.stop
+        #: what was taken from the queue: of one that holds thousands a consumer gets no more than 2 000 unacknowledged
+        self.heard: list[dict[str, Any]] = []
+
+    def wipe(self) -> None:
+        self.server.wipe()
+        self.heard.clear()
 
     async def ready(self) -> None:
         end = asyncio.get_running_loop().time() + PATIENCE
@@ -148,15 +154,17 @@ class RabbitWire(Asking):
                 await asyncio.sleep(0.2)
 
     async def kept(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
         async with await aio_pika.connect(self.url) as connection:
             channel = await connection.channel()
+            await channel.set_qos(prefetch_count=500)
             queue = await channel.get_queue(QUEUE)
             with suppress(TimeoutError):
-                async with queue.iterator(timeout=1) as messages:
+                async with queue.iterator(timeout=2) as messages:
                     while True:
-                        found.append(json.loads((await anext(messages)).body))
-        return found
+                        message = await anext(messages)
+                        self.heard.append(json.loads(message.body))
+                        await message.ack()
+        return list(self.heard)
 
     async def say(self, messages: dict[str, bytes]) -> None:
         async with await aio_pika.connect(self.url) as connection:
