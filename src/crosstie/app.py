@@ -89,6 +89,7 @@ from crosstie.modules.notifications.provider import Means
 from crosstie.modules.notifications.sink import Messages
 from crosstie.modules.notifications.smtp import Server
 from crosstie.services.build import build as build_services
+from crosstie.services.forget import Forgetting
 from crosstie.services.gateway import Gateway
 from crosstie.settings import Settings
 
@@ -203,6 +204,7 @@ def _upkeep(process: Process, settings: Settings, store: Blobs) -> list[Callable
         Sealer(made.worker, vault.witness, anchors(settings, vault)).run,
         Rotation(made, vault).run,
         process.inbound.later.run,
+        Forgetting(made.worker, made.catalogue.services.values(), settings.retention_deliveries).run,
     ]
 
 

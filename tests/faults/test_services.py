@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from itertools import pairwise
 from typing import Any
 
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.timeout(600)
 #: short forms of CONTRACT §7's numbers, by settings
 SHORT = {"SERVICE_TIMEOUT": "1", "SERVICE_FIRST_WAIT": "0.1", "SERVICE_REST": "6"}
 WHERE = "/api/v1/service-providers/treasury"
+Four = Callable[..., Awaitable[tuple[Tenant, list[httpx2.AsyncClient]]]]
 READ = "/api/v1/treasury/invoices/by-reference/opportunity/o-1"
 POST = "/api/v1/treasury/invoices"
 
@@ -35,15 +37,22 @@ async def remote() -> AsyncIterator[Peer]:
         yield found
 
 
-async def four(rig: Rig, settings: dict[str, str]) -> tuple[Tenant, list[httpx2.AsyncClient]]:
-    """Two APIs and two workers with these settings; a tenant, and a client of it for each API."""
-    rig.settings = settings
-    for name, role in (("api-1", "api"), ("api-2", "api"), ("worker-1", "worker"), ("worker-2", "worker")):
-        rig.start(name, role)  # type: ignore[arg-type]
-    await rig.ready()
-    tenant = await rig.tenant()
-    headers = {"authorization": f"Bearer {tenant.key}"}
-    return tenant, [calling(url, headers=headers) for url in rig.urls()]
+@pytest.fixture
+async def four(rig: Rig) -> AsyncIterator[Four]:
+    """Two APIs and two workers with some settings; a tenant, and a client of it for each API."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**settings: str) -> tuple[Tenant, list[httpx2.AsyncClient]]:
+            rig.settings = settings
+            for name, role in (("api-1", "api"), ("api-2", "api"), ("worker-1", "worker"), ("worker-2", "worker")):
+                rig.start(name, role)  # type: ignore[arg-type]
+            await rig.ready()
+            tenant = await rig.tenant()
+            headers = {"authorization": f"Bearer {tenant.key}"}
+            clients = [await stack.enter_async_context(calling(url, headers=headers)) for url in rig.urls()]
+            return tenant, clients
+
+        yield start
 
 
 async def statuses(clients: list[httpx2.AsyncClient], count: int) -> list[int]:
@@ -52,9 +61,8 @@ async def statuses(clients: list[httpx2.AsyncClient], count: int) -> list[int]:
     return [answer.status_code for answer in answers]
 
 
-async def breaks(rig: Rig, remote: Peer, settings: dict[str, str], rest: float, note: Note) -> None:
+async def breaks(rig: Rig, remote: Peer, clients: list[httpx2.AsyncClient], rest: float, note: Note) -> None:
     """One breaker for two APIs: five failing calls open it, the sixth is not sent, one probe passes after the rest."""
-    _, clients = await four(rig, settings)
     await provide(clients[0], remote, "treasury")
     await remote.fail(usual="503")
     for number in range(5):
@@ -83,8 +91,6 @@ async def breaks(rig: Rig, remote: Peer, settings: dict[str, str], rest: float, 
     found = await statuses(clients, 20)
     await asyncio.sleep(1)  # each API looks again within a second
     assert await statuses(clients, 20) == [404] * 20, found
-    for client in clients:
-        await client.aclose()
 
 
 async def _past(rig: Rig, condition: str, seconds: float) -> None:
@@ -92,23 +98,25 @@ async def _past(rig: Rig, condition: str, seconds: float) -> None:
     await rig.until(f"SELECT NOT ({condition}) FROM service_providers", seconds=seconds + 60)
 
 
-async def test_one_breaker_for_all(rig: Rig, remote: Peer, note: Note) -> None:
-    await breaks(rig, remote, SHORT, 6, note)
+async def test_one_breaker_for_all(rig: Rig, four: Four, remote: Peer, note: Note) -> None:
+    _, clients = await four(**SHORT)
+    await breaks(rig, remote, clients, 6, note)
 
 
 @pytest.mark.proof
-async def test_the_numbers_of_the_guide(rig: Rig, remote: Peer, note: Note) -> None:
+async def test_the_numbers_of_the_guide(rig: Rig, four: Four, remote: Peer, note: Note) -> None:
     """10 s, 1-2-4 s, four calls, five failures, 60 s: with the settings as they are."""
-    await breaks(rig, remote, {}, 60, note)
+    _, clients = await four()
+    await breaks(rig, remote, clients, 60, note)
     gaps = [later["at"] - earlier["at"] for earlier, later in pairwise((await remote.seen())[:4])]
     note("seconds between the requests of a call", [round(gap, 2) for gap in gaps])
     assert [round(gap) for gap in gaps] == [1, 2, 4]
 
 
 @pytest.mark.proof
-async def test_the_longest_wait(rig: Rig, remote: Peer, note: Note) -> None:
+async def test_the_longest_wait(four: Four, remote: Peer, note: Note) -> None:
     """With eight retries the waits are 1, 2, 4, 8, 16, 30, 30 and 30 s."""
-    _, clients = await four(rig, {"SERVICE_RETRIES": "8"})
+    _, clients = await four(SERVICE_RETRIES="8")
     await provide(clients[0], remote, "treasury")
     await remote.fail(usual="503")
     headers = {"authorization": clients[0].headers["authorization"]}
@@ -120,8 +128,8 @@ async def test_the_longest_wait(rig: Rig, remote: Peer, note: Note) -> None:
 
 
 @pytest.mark.proof
-async def test_a_drip_is_cut_after_ten_seconds(rig: Rig, remote: Peer, note: Note) -> None:
-    _, clients = await four(rig, {"SERVICE_RETRIES": "0"})
+async def test_a_drip_is_cut_after_ten_seconds(four: Four, remote: Peer, note: Note) -> None:
+    _, clients = await four(SERVICE_RETRIES="0")
     await provide(clients[0], remote, "treasury")
     for fault in ("drip", "deaf"):
         await remote.fail(fault)
@@ -148,9 +156,9 @@ async def done(clients: list[httpx2.AsyncClient], where: str) -> dict[str, Any]:
     return dict(await until(look, 200))
 
 
-async def test_a_worker_that_dies_while_it_asks(rig: Rig, remote: Peer) -> None:
+async def test_a_worker_that_dies_while_it_asks(rig: Rig, four: Four, remote: Peer) -> None:
     """What it had sent is found out by the other: nothing is made twice."""
-    _, clients = await four(rig, SHORT | {"SERVICE_TIMEOUT": "8"})
+    _, clients = await four(**SHORT | {"SERVICE_TIMEOUT": "8"})
     await provide(clients[0], remote, "treasury")
     await remote.fail(*["503"] * 4, *["slow:6"] * 20)
     expense = {"description": "Taxi", "amount": 12, "currency": "KES"}
@@ -171,9 +179,9 @@ async def test_a_worker_that_dies_while_it_asks(rig: Rig, remote: Peer) -> None:
     assert len(await remote.seen()) >= 6
 
 
-async def test_an_api_that_dies_while_it_asks(rig: Rig, remote: Peer) -> None:
+async def test_an_api_that_dies_while_it_asks(rig: Rig, four: Four, remote: Peer) -> None:
     """The caller's repeat at another API finds the call; what was sent is found out, and nothing is made twice."""
-    _, clients = await four(rig, SHORT | {"SERVICE_TIMEOUT": "5", "SERVICE_RETRIES": "0"})
+    _, clients = await four(**SHORT | {"SERVICE_TIMEOUT": "5", "SERVICE_RETRIES": "0"})
     await provide(clients[0], remote, "treasury")
     await remote.fail("slow:4")
     headers = {"idempotency-key": "once"}
@@ -200,9 +208,9 @@ async def test_an_api_that_dies_while_it_asks(rig: Rig, remote: Peer) -> None:
     assert len(await remote.made()) == 1
 
 
-async def test_all_at_once(rig: Rig, remote: Peer, note: Note) -> None:
+async def test_all_at_once(rig: Rig, four: Four, remote: Peer, note: Note) -> None:
     """The service fails in every way and vanishes, a worker and the database die: all is done, nothing twice."""
-    tenant, clients = await four(rig, SHORT)
+    tenant, clients = await four(**SHORT)
     await provide(clients[0], remote, "treasury")
     ways = ["reset", "500", "ok", "slow:2", "refuse", "429:0", "drip", "503", "ok", "502"] * 12
     await remote.fail(*ways)

@@ -88,6 +88,8 @@ class Client:
             raise Failed("dns", str(error), sent=False) from None
         except _CONNECTING as error:
             raise Failed("connect", str(error) or "no connection", sent=False) from None
+        except httpcore2.LocalProtocolError as error:
+            raise Failed("invalid_request", str(error), sent=False) from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
             raise Failed("reset", str(error) or "the connection ended", sent=sent) from None
 

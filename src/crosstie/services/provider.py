@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,11 @@ from crosstie.log import change
 from crosstie.log.unit import Log, Unit
 
 TABLE = "service_providers"
+PRINTABLE = re.compile(r"[\x21-\x7e]+")
+#: headers that no credential may be
+RESERVED = frozenset(
+    ("host", "content-length", "transfer-encoding", "connection", "content-type", "idempotency-key", "x-tenant-id")
+)
 TYPES = ("none", "bearer", "api_key", "basic", "oauth2")
 
 
@@ -110,6 +116,10 @@ def _check(unit: Unit, values: Mapping[str, Any], auth: Mapping[str, Any], secre
     _callable(unit, values["base_url"], "/base_url")
     if (auth["type"] == "none") != (secret is None):
         raise fault("/auth/secret", "secret", "must be sent, but with the type none")
+    if auth["type"] in ("bearer", "api_key") and not PRINTABLE.fullmatch(secret or ""):
+        raise fault("/auth/secret", "secret", "must be printable ASCII: it goes into a header")
+    if (auth.get("header") or "").lower() in RESERVED:
+        raise fault("/auth/header", "header", "is set by Crosstie")
     wanted = {"basic": ("username",), "oauth2": ("token_url", "client_id")}.get(auth["type"], ())
     for name in wanted:
         if not auth.get(name):

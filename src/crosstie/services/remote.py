@@ -23,7 +23,7 @@ from crosstie.services.credential import Credentials
 from crosstie.services.peer import Peer
 
 #: failures that another try does not mend: redirections lead nowhere
-FINAL = frozenset(("egress_forbidden", *(f"http_{status}" for status in range(300, 400))))
+FINAL = frozenset(("egress_forbidden", "invalid_request", *(f"http_{status}" for status in range(300, 400))))
 
 
 @dataclass(frozen=True, slots=True)

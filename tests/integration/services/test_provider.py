@@ -58,6 +58,8 @@ async def test_put_makes_and_replaces(client: httpx2.AsyncClient, tenant: Tenant
             | {"auth": {"type": "oauth2", "secret": "x", "client_id": "c", "token_url": "https://10.1.1.1/token"}},
             422, "egress_forbidden", "/auth/token_url",
         ),
+        (REMOTE | {"auth": {"type": "bearer", "secret": "a\r\nb: c"}}, 422, "invalid", "/auth/secret"),
+        (REMOTE | {"auth": {"type": "api_key", "secret": "a", "header": "Host"}}, 422, "invalid", "/auth/header"),
         (REMOTE | {"colour": "red"}, 422, "invalid", "/colour"),
         ({"mode": "builtin"}, 422, "invalid", "/mode"),
     ],
