@@ -31,6 +31,7 @@ from crosstie.log.unit import Log, Unit
 
 STATES = ("queued", "running", "done", "failed", "cancelled")
 OPEN = ("queued", "running")
+CANCELLED = Statement("SELECT id FROM operations WHERE id = $1::uuid AND status = 'cancelled'", ["id"])
 SETTLE = Statement(
     "UPDATE operations SET status = $2::text, result = $3::jsonb, problem = $4::jsonb, progress = 1,"
     " updated_at = now(), revision = revision + 1 WHERE id = $1::uuid AND status IN ('queued', 'running')",
@@ -132,6 +133,11 @@ async def watched(unit: Unit, id: UUID, kind: str) -> Operation:
     row = await change.create(unit, OPERATIONS, values)
     assert isinstance(row, Operation)
     return row
+
+
+async def cancelled(unit: Unit, id: UUID) -> bool:
+    """Whether somebody cancelled a watched operation."""
+    return bool(await unit.fetch(CANCELLED, id=id))
 
 
 def settle(

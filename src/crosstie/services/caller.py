@@ -9,7 +9,7 @@ from crosstie.log.call import Asked
 from crosstie.log.sink import RESTING
 from crosstie.services.breaker import Breaker, Resting
 from crosstie.services.peer import Peer
-from crosstie.services.remote import Call, Outcome, Remote
+from crosstie.services.remote import BUSY, Call, Outcome, Remote
 
 #: calls under way to one peer in one process, seconds that one waits for its place, peers that are known
 ABREAST, PATIENCE, MOST = 64, 1.0, 10_000
@@ -41,7 +41,7 @@ class Caller:
 
     async def _asked(self, call: Call, *, probe: bool) -> Outcome:
         outcome = await self.remote.call(call, once=probe)
-        if outcome.code:
+        if outcome.code and outcome.code != BUSY:
             await self._breaker.failed(call.peer, outcome.words or outcome.code, probe=probe)
         else:
             await self._breaker.succeeded(call.peer)

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crosstie.db.statement import Statement
 from crosstie.declare import kind as kinds
 from crosstie.declare.event import EventType
 from crosstie.declare.field import Field, choice, integer, moment, text
@@ -17,12 +18,16 @@ from crosstie.declare.resource import Action, Events, Resource
 from crosstie.declare.row import Record
 from crosstie.declare.sealed import sealed
 from crosstie.declare.shape import Nested, Shape, fault
-from crosstie.errors import EgressForbidden, Fault, NotFound
+from crosstie.errors import EgressForbidden, Fault, NotFound, StillReferenced
 from crosstie.kit.egress import Forbidden
 from crosstie.log import change
 from crosstie.log.unit import Log, Unit
 
 TABLE = "service_providers"
+WAITING = Statement(
+    "SELECT id FROM service_calls WHERE service = $1::text AND status IN ('pending', 'running', 'uncertain') LIMIT 1",
+    ["service"],
+)
 PRINTABLE = re.compile(r"[\x21-\x7e]+")
 #: headers that no credential may be
 RESERVED = frozenset(
@@ -135,6 +140,12 @@ def _callable(unit: Unit, url: str, pointer: str) -> None:
         raise EgressForbidden(str(error), errors=[Fault(pointer, "egress_forbidden", str(error))]) from None
 
 
+async def _idle(unit: Unit, row: ServiceProvider, given: Mapping[str, Any]) -> None:
+    """What waits for it must not be left without a way."""
+    if await unit.fetch(WAITING, service=row.service):
+        raise StillReferenced(f"Calls of {row.service} are not done yet: name another provider, or wait for them.")
+
+
 def _state(row: ServiceProvider, log: Log | Unit) -> dict[str, Any]:
     """Where its breaker stands."""
     return {"breaker": "open" if row.open_until is not None else "closed"}
@@ -170,6 +181,7 @@ PROVIDERS = Resource(
     keyed=ServiceProvider.service,
     verbs=frozenset(("list", "retrieve", "put", "delete")),
     rule=_rule,
+    before_delete=_idle,
     extra=_state,
     extra_fields=(_BREAKER,),
     actions=(Action("reset", _reset, "Ask a service again that is left in peace."),),

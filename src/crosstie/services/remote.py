@@ -22,6 +22,8 @@ from crosstie.services.budget import Budgets
 from crosstie.services.credential import Credentials
 from crosstie.services.peer import Peer
 
+#: the service is still at an earlier request with the same key: no fault of its, and no answer
+BUSY = "in_progress"
 #: failures that another try does not mend: redirections lead nowhere
 FINAL = frozenset(("egress_forbidden", "invalid_request", *(f"http_{status}" for status in range(300, 400))))
 
@@ -56,6 +58,8 @@ class Call:
     given: Mapping[str, Any]
     key: str | None
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: it was sent before, and nobody answered
+    doubtful: bool = False
 
     @property
     def name(self) -> str:
@@ -105,7 +109,7 @@ class Remote:
         """Ask a service; with `once` only one request is sent. Never raises for a fault of the service."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self.pace.whole
-        outcome = Outcome()
+        outcome = Outcome(unanswered=call.doubtful)
         budget = self._budgets.of(call.peer.id)
         budget.call()
         while True:
@@ -127,10 +131,10 @@ class Remote:
         try:
             response = await self._sent(call)
             outcome.response = response
-            outcome.code = _failure(call, response)
+            outcome.code = _failure(call, response, sent_before=outcome.unanswered)
             outcome.words = f"the service answered {response.status}" if outcome.code else ""
             outcome.retry_after = retry.after(response.headers.get("retry-after"), clock.now(), 3600.0)
-            missing = response.status in (502, 504)
+            missing = response.status in (502, 504) or outcome.code == BUSY
         except Failed as error:
             outcome.response = None
             outcome.code, outcome.words = error.code, str(error)
@@ -163,11 +167,15 @@ class Remote:
                 return response
 
 
-def _failure(call: Call, response: Response) -> str:
-    """Why a response is no answer; empty where it is one. A twin under the same key that is still at work is none."""
+def _failure(call: Call, response: Response, *, sent_before: bool) -> str:
+    """Why a response is no answer; empty where it is one.
+
+    409 to a repeat, or with a time to come back, says that the earlier request with this key is still being done.
+    """
     status = response.status
-    busy = status == 409 and call.key is not None and "retry-after" in response.headers
-    if busy or status in (408, 429) or status >= 500 or 300 <= status < 400:
+    if status == 409 and call.key is not None and (sent_before or "retry-after" in response.headers):
+        return BUSY
+    if status in (408, 429) or status >= 500 or 300 <= status < 400:
         return f"http_{status}"
     return ""
 

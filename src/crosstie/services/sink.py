@@ -16,11 +16,12 @@ from uuid import UUID, uuid5
 
 from crosstie.db.engine import TROUBLE, Connection
 from crosstie.declare.service import Implementation
-from crosstie.errors import Problem, ServiceFault, ServiceUnavailable, ServiceUnconfigured
+from crosstie.errors import MoveRefused, Problem, ServiceFault, ServiceUnavailable, ServiceUnconfigured
 from crosstie.kit import clock, json, text
 from crosstie.log import call as calls
 from crosstie.log.call import OVER, ServiceCall, Wish
 from crosstie.log.event import Actor, Event
+from crosstie.log.operation import cancelled
 from crosstie.log.sink import RESTING, Lease, Outcome, Result, Route
 from crosstie.log.unit import Log, Unit
 from crosstie.services.caller import Caller
@@ -84,7 +85,7 @@ class Calls:
             sink=KIND,
             wants=self._wants,
             passes=partial(_passes, service, frozenset(named)),
-            urgent=False,
+            urgent=bool(service),
             flowing=flowing,
             ready=partial(self._ready, tenant, service),
             schedule=SCHEDULE,
@@ -161,8 +162,9 @@ class Calls:
         row = await self._begun(lease, row)
         if row.status in OVER:
             return
-        call = Call(peer, wish.service, wish.operation, wish.given, row.key, headers(wish))
-        found = await self._found(call) if row.unanswered_at is not None else None
+        doubtful = row.unanswered_at is not None
+        call = Call(peer, wish.service, wish.operation, wish.given, row.key, headers(wish), doubtful)
+        found = await self._found(call) if doubtful else None
         if found is not None:
             await self._note(lease, row, found, {})
             return
@@ -170,7 +172,7 @@ class Calls:
         found = judge(call, outcome)
         await self._note(lease, row, found, {})
         # one that has just become uncertain says so by an event, whose delivery finds out what came of it
-        if outcome.code and (found.move != "lose" or row.unanswered_at is not None):
+        if outcome.code and (found.move != "lose" or doubtful):
             raise Undone(outcome.code, outcome.words, outcome.retry_after)
 
     async def _begun(self, lease: Lease, row: ServiceCall) -> ServiceCall:
@@ -179,6 +181,9 @@ class Calls:
             held = await unit.get(ServiceCall, row.id, lock=True)
             if held.status in OVER:
                 return held
+            if held.unanswered_at is None and await cancelled(unit, held.id):
+                gone = MoveRefused("Its operation was cancelled before it was sent.")
+                return await note(unit, held, Verdict("fail", problem=gone), {})
             changes: dict[str, Any] = {"provider": "remote", "attempts": held.attempts + 1, "lease_until": None}
             if held.status == "running" and held.unanswered_at is None:
                 changes |= {"status": "uncertain", "unanswered_at": unit.now}

@@ -186,6 +186,42 @@ async def test_an_outcome_that_cannot_be_looked_up_is_asked_for_with_the_same_ke
     assert len(await treasury.made()) == 1
 
 
+async def test_a_service_that_is_still_at_it_is_no_refusal(client: httpx2.AsyncClient, treasury: Peer) -> None:
+    """409 to a repeat of what got no answer, or with a time to come back, is waited for."""
+    await treasury.fail("reset", "409", "409:0", "ok")
+    answer = await client.post(PATH, json=INVOICE)
+    assert answer.status_code == 201, answer.text
+    assert len(await treasury.seen()) == 4
+    await treasury.fail("reset", *["409:0"] * 5)
+    answer = await client.post("/api/v1/treasury/expenses", json={"description": "x", "amount": 1, "currency": "KES"})
+    assert answer.status_code == 202, answer.text
+
+    async def done() -> Any:
+        return (await client.get(answer.headers["location"])).json()["status"] == "done"
+
+    await until(done)
+    assert len(await treasury.made()) == 2
+    assert (await client.get("/api/v1/service-providers/treasury")).json()["failures"] == 0
+
+
+async def test_what_is_queued_can_be_cancelled(client: httpx2.AsyncClient, treasury: Peer) -> None:
+    await treasury.fail(usual="503")
+    answer = await client.post(PATH, json=INVOICE)
+    where = answer.headers["location"]
+    assert (await client.delete("/api/v1/service-providers/treasury")).status_code == 409  # a call waits for it
+    assert (await client.post(f"{where}/cancel", json={})).status_code == 200
+    id = where.rsplit("/", 1)[-1]
+
+    async def ended() -> Any:
+        found = (await client.get(f"/api/v1/service-calls/{id}")).json()
+        return found if found["status"] == "failed" else None
+
+    await until(ended)
+    assert await treasury.made() == []
+    assert (await client.get(where)).json()["status"] == "cancelled"
+    assert (await client.delete("/api/v1/service-providers/treasury")).status_code == 204
+
+
 async def test_nobody_provides_it(client: httpx2.AsyncClient) -> None:
     for answer in (await client.post(PATH, json=INVOICE), await client.get("/api/v1/inventory/warehouses")):
         assert (answer.status_code, answer.json()["code"]) == (409, "service_unconfigured")
