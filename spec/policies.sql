@@ -2020,13 +2020,39 @@ BEGIN
     FROM service_providers p WHERE p.tenant_id = tenant AND p.service = wanted;
 END $$;
 
--- The one change that a timeline allows: personal fields of what it kept about one subject become null.
+-- Forget, a little at once, answers that are too old to stand in for anything, and calls that ended long ago and well, or
+-- were refused; those that wait for somebody stay.
 
 REVOKE ALL ON FUNCTION service_provider(uuid, text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION service_provider(uuid, text) TO crosstie_app;
 
 GRANT EXECUTE ON FUNCTION service_provider(uuid, text) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION services_forget(answers_before timestamptz, calls_before timestamptz, most int) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE first bigint; second bigint;
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  DELETE FROM service_answers a USING (
+    SELECT tenant_id, operation, asked FROM service_answers WHERE asked_at < answers_before LIMIT most
+      FOR UPDATE SKIP LOCKED) o
+    WHERE a.tenant_id = o.tenant_id AND a.operation = o.operation AND a.asked = o.asked;
+  GET DIAGNOSTICS first = ROW_COUNT;
+  DELETE FROM service_calls c USING (
+    SELECT tenant_id, id FROM service_calls WHERE status IN ('done', 'failed') AND finished_at < calls_before LIMIT most
+      FOR UPDATE SKIP LOCKED) o
+    WHERE c.tenant_id = o.tenant_id AND c.id = o.id;
+  GET DIAGNOSTICS second = ROW_COUNT;
+  RETURN first + second;
+END $$;
+
+-- The one change that a timeline allows: personal fields of what it kept about one subject become null.
+
+REVOKE ALL ON FUNCTION services_forget(timestamptz, timestamptz, int) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION services_forget(timestamptz, timestamptz, int) TO crosstie_worker;
 
 CREATE OR REPLACE FUNCTION timeline_blank(kind text, subject text, names text[]) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp

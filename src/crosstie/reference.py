@@ -13,9 +13,11 @@ from crosstie.declare.catalogue import Catalogue
 from crosstie.declare.resource import Resource
 from crosstie.deliver import sender, webhook
 from crosstie.deliver.inbound import directory, door, keep, later
-from crosstie.kit import json, resolver
+from crosstie.kit import http, json, resolver
 from crosstie.log import delivery, operation, replay, retention, timed, worker
 from crosstie.modules.field import offer, photo
+from crosstie.services import caller, sink
+from crosstie.services.remote import Pace
 from crosstie.settings.values import Settings, about
 from crosstie.watch import family, measure, presence, pulse, watcher
 
@@ -105,6 +107,7 @@ def limits() -> str:
         ("A change of an inbound source is known everywhere within", f"{directory.TTL:.0f} s", "as before"),
         ("Attempts under way in one process", f"{worker.ABREAST}", "the rest waits"),
         ("A silent worker's leases are freed after", f"{worker.SILENCE:.0f} s", "another attempt"),
+        *_services(),
         ("Replayed deliveries waiting per endpoint", f"{replay.BACKLOG}", "the replay waits"),
         ("The health of an integration follows its calls within", f"{pulse.EVERY + watcher.EVERY:.0f} s", "as before"),
         ("The window of an integration's figures", f"{measure.WINDOW // 60} min", "forgotten"),
@@ -134,6 +137,23 @@ def _live() -> list[tuple[str, str, str]]:
         ("Topics of a live connection", f"{order.TOPICS}", "422 `invalid`"),
         ("Answer to a ping of a live connection", f"{wire.PONG:.0f} s", "closed with 1011"),
         ("A ticket for the live stream works", f"once, for {ticket.LIFE.seconds} s", "401 `unauthorized`"),
+    ]
+
+
+def _services() -> list[tuple[str, str, str]]:
+    """What a remote service and its callers can meet."""
+    usual = Settings()
+    pace = Pace(usual.service_timeout, usual.service_first_wait, usual.service_longest_wait, usual.service_retries)
+    spans = ", ".join(f"{pace.wait(number):g} s" for number in range(pace.retries))
+    return [
+        ("A request to a remote service", f"{usual.service_timeout:g} s (setting)", "asked again"),
+        ("Waits before it is asked again", f"{spans} (settings), or `Retry-After`", "503 `service_unavailable`"),
+        ("An answer of a remote service", f"{http.SIZE >> 20} MiB", "asked again, then as above"),
+        ("Calls that fail one after the other", f"{usual.service_failures} (setting)", "the service is left in peace"),
+        ("A service is left in peace for", f"{usual.service_rest:g} s (setting)", "503 `service_unavailable`"),
+        ("Calls under way to one service, in one process", f"{caller.ABREAST}", "503 `service_unavailable`"),
+        ("A change that nobody answered is asked for again within", f"{sink.REMEMBERED.days * 24} h", "`dead`"),
+        ("A call that cannot be made is tried for", f"{sum(sink.SCHEDULE) / 3600:.0f} h", "`dead`"),
     ]
 
 

@@ -26,7 +26,8 @@ pytestmark = pytest.mark.timeout(600)
 #: short forms of CONTRACT §7's numbers, by settings
 SHORT = {"SERVICE_TIMEOUT": "1", "SERVICE_FIRST_WAIT": "0.1", "SERVICE_REST": "6"}
 WHERE = "/api/v1/service-providers/treasury"
-Four = Callable[..., Awaitable[tuple[Tenant, list[httpx2.AsyncClient]]]]
+Found = tuple[Tenant, list[httpx2.AsyncClient]]
+Four = Callable[..., Awaitable[Found]]
 READ = "/api/v1/treasury/invoices/by-reference/opportunity/o-1"
 POST = "/api/v1/treasury/invoices"
 
@@ -42,7 +43,7 @@ async def four(rig: Rig) -> AsyncIterator[Four]:
     """Two APIs and two workers with some settings; a tenant, and a client of it for each API."""
     async with AsyncExitStack() as stack:
 
-        async def start(**settings: str) -> tuple[Tenant, list[httpx2.AsyncClient]]:
+        async def start(**settings: str) -> Found:
             rig.settings = settings
             for name, role in (("api-1", "api"), ("api-2", "api"), ("worker-1", "worker"), ("worker-2", "worker")):
                 rig.start(name, role)  # type: ignore[arg-type]
@@ -61,53 +62,53 @@ async def statuses(clients: list[httpx2.AsyncClient], count: int) -> list[int]:
     return [answer.status_code for answer in answers]
 
 
-async def breaks(rig: Rig, remote: Peer, clients: list[httpx2.AsyncClient], rest: float, note: Note) -> None:
+UNTIL = "SELECT open_until FROM service_providers WHERE tenant_id = $1"
+
+
+async def breaks(
+    rig: Rig, remote: Peer, found: tuple[Tenant, list[httpx2.AsyncClient]], rest: float, note: Note
+) -> None:
     """One breaker for two APIs: five failing calls open it, the sixth is not sent, one probe passes after the rest."""
+    tenant, clients = found
     await provide(clients[0], remote, "treasury")
     await remote.fail(usual="503")
     for number in range(5):
         assert (await clients[number % 2].get(READ)).status_code == 503
     seen = await remote.seen()
     assert len(seen) == 20  # four requests each, and never a fifth
+    opened = await rig.ask(UNTIL, tenant.id)
     assert set(await statuses(clients, 50)) == {503}
-    assert len(await remote.seen()) == 20
+    # a second before the end of the rest nobody is let through
+    await rig.until(f"SELECT clock_timestamp() > ({UNTIL}) - interval '1.5 seconds'", tenant.id, seconds=rest + 60)
+    assert set(await statuses(clients, 50)) == {503}
+    if await rig.ask(f"SELECT clock_timestamp() < ({UNTIL})", tenant.id):
+        assert len(await remote.seen()) == 20
     # it still fails: of fifty callers at the end of the rest one is let through, once, and the rest begins anew
-    opened = await rig.ask("SELECT open_until FROM service_providers")
-    await _past(rig, "open_until > clock_timestamp() - interval '0.5 seconds'", rest)
-    while len(await remote.seen()) == 20:
-        assert set(await statuses(clients, 50)) == {503}
+    await rig.until(f"SELECT clock_timestamp() > ({UNTIL})", tenant.id, seconds=rest + 60)
+    assert set(await statuses(clients, 50)) == {503}
     assert len(await remote.seen()) == 21
     probed = (await remote.seen())[-1]["at"]
     assert probed - seen[-1]["at"] >= rest
     note("seconds from the fifth failure to the probe", round(probed - seen[-1]["at"], 2))
-    again = await rig.ask("SELECT open_until FROM service_providers")
+    again = await rig.ask(UNTIL, tenant.id)
     assert (again - opened).total_seconds() >= rest
-    # it is well: one probe, which closes it for all
+    # it is well: the next probe closes it for all
     await remote.fail(usual="404")
-    while (await clients[1].get(WHERE)).json()["breaker"] == "open":
-        before = len(await remote.seen())
-        answers = await statuses(clients, 50)
-        assert len(await remote.seen()) - before <= 1 or 404 in answers
-    found = await statuses(clients, 20)
+    await rig.until(f"SELECT clock_timestamp() > ({UNTIL})", tenant.id, seconds=rest + 60)
+    await statuses(clients, 50)
+    assert (await clients[1].get(WHERE)).json()["breaker"] == "closed"
     await asyncio.sleep(1)  # each API looks again within a second
-    assert await statuses(clients, 20) == [404] * 20, found
-
-
-async def _past(rig: Rig, condition: str, seconds: float) -> None:
-    """Wait while a condition on the provider holds."""
-    await rig.until(f"SELECT NOT ({condition}) FROM service_providers", seconds=seconds + 60)
+    assert await statuses(clients, 20) == [404] * 20
 
 
 async def test_one_breaker_for_all(rig: Rig, four: Four, remote: Peer, note: Note) -> None:
-    _, clients = await four(**SHORT)
-    await breaks(rig, remote, clients, 6, note)
+    await breaks(rig, remote, await four(**SHORT), 6, note)
 
 
 @pytest.mark.proof
 async def test_the_numbers_of_the_guide(rig: Rig, four: Four, remote: Peer, note: Note) -> None:
     """10 s, 1-2-4 s, four calls, five failures, 60 s: with the settings as they are."""
-    _, clients = await four()
-    await breaks(rig, remote, clients, 60, note)
+    await breaks(rig, remote, await four(), 60, note)
     gaps = [later["at"] - earlier["at"] for earlier, later in pairwise((await remote.seen())[:4])]
     note("seconds between the requests of a call", [round(gap, 2) for gap in gaps])
     assert [round(gap) for gap in gaps] == [1, 2, 4]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
+from crosstie.db import session
 from crosstie.log.call import Asked
 from crosstie.log.sink import RESTING
 from crosstie.services.breaker import Breaker, Resting
@@ -24,7 +25,9 @@ class Caller:
         self._places: dict[UUID, asyncio.Semaphore] = {}
 
     async def call(self, call: Call) -> Outcome:
-        """Ask a service. Where it is not asked at all, the outcome's code is RESTING."""
+        """Ask a service. Where it is not asked at all, the outcome's code is RESTING. Raises RuntimeError in a Unit."""
+        if session.INSIDE.get():
+            raise RuntimeError(f"{call.name} is called inside a transaction: use unit.request")
         places = self._of(call.peer)
         try:
             async with asyncio.timeout(PATIENCE):

@@ -6,16 +6,15 @@ one asks again with the same. A change whose outcome is unknown goes to the work
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from crosstie.db.statement import compiled, fetch
+from crosstie.db.statement import compiled
 from crosstie.declare.service import Queued
-from crosstie.errors import AlreadyRunning, KeyReused, Problem, ServiceFault
+from crosstie.errors import AlreadyRunning, KeyReused, NotFound, Problem, ServiceFault
 from crosstie.kit import json
 from crosstie.log import call as calls
 from crosstie.log.call import ServiceCall, Wish
@@ -36,9 +35,6 @@ CLAIMED = compiled(
     .where(ServiceCall.__table__.c.claim == sa.bindparam("claim", type_=sa.Uuid()))
     .with_for_update()
 )
-table = Operation.__table__
-assert isinstance(table, sa.Table)
-OPERATION = fetch(table)
 
 
 class Desk:
@@ -88,6 +84,8 @@ class Desk:
             raise AlreadyRunning(headers={"Retry-After": "1"})
         if row.status == "running":  # whoever sent it is gone
             row = await calls.take(unit, row, "lose", {"lease_until": None})
+        if row.status == "dead" and row.unanswered_at is not None:  # the worker finds out what came of it first
+            row = await calls.take(unit, row, "retry", {})
         if row.status in ("pending", "uncertain"):
             return await _accepted(unit, row)
         if row.status == "done":
@@ -106,8 +104,10 @@ class Desk:
     ) -> Answer:
         """Note what came of it, and draw the caller's answer. Raises what no key stands for: 502 and 503."""
         found = judge(call, outcome)
+        if key is not None:
+            await self._log.cipher.load(self._log.app, wish.tenant_id)
         try:
-            async with self._closing(wish, key) as unit:
+            async with self._log.unit(wish.tenant_id, wish.actor, **_context(wish)) as unit:
                 row = await unit.get(ServiceCall, begun.id, lock=True)
                 answer = await self._answer(unit, wish, row, found, refused)
                 if key is not None and answer is not None:
@@ -118,13 +118,6 @@ class Desk:
             assert found.problem is not None
             raise found.problem
         return answer
-
-    @asynccontextmanager
-    async def _closing(self, wish: Wish, key: Key | None) -> AsyncIterator[Unit]:
-        if key is not None:
-            await self._log.cipher.load(self._log.app, wish.tenant_id)
-        async with self._log.unit(wish.tenant_id, wish.actor, **_context(wish)) as unit:
-            yield unit
 
     async def _answer(
         self, unit: Unit, wish: Wish, row: ServiceCall, found: Verdict, refused: Callable[[Problem], Answer]
@@ -152,8 +145,10 @@ def _done(wish: Wish, document: str) -> Answer:
 
 async def _accepted(unit: Unit, row: ServiceCall) -> Answer:
     """202: the worker has it; an operation with the call's own id tells how far it is."""
-    found = await unit.fetch(OPERATION, key_tenant=unit.tenant_id, key_id=row.id)
-    operation = Operation.view(found[0]) if found else await watched(unit, row.id, "service_call")
+    try:
+        operation = await unit.get(Operation, row.id)
+    except NotFound:
+        operation = await watched(unit, row.id, "service_call")
     headers = JSON | {"location": f"/api/v1/operations/{row.id}", MARK: "queued"}
     return Answer(202, json.dumps(OPERATIONS.output.encode(operation.__dict__)), headers)
 

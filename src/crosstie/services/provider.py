@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID, uuid5
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -24,6 +25,11 @@ from crosstie.log import change
 from crosstie.log.unit import Log, Unit
 
 TABLE = "service_providers"
+STIR = Statement(
+    "UPDATE deliveries SET due_at = now() WHERE tenant_id = $1::uuid AND endpoint_id = ANY ($2::uuid[])"
+    " AND status = 'retrying' AND due_at > now()",
+    ["tenant", "ways"],
+)
 WAITING = Statement(
     "SELECT id FROM service_calls WHERE service = $1::text AND status IN ('pending', 'running', 'uncertain') LIMIT 1",
     ["service"],
@@ -104,6 +110,7 @@ async def _rule(unit: Unit, before: ServiceProvider | None, values: dict[str, An
         values["base_url"], auth, secret = None, dict.fromkeys(auth) | _nobody(), None
     else:
         _check(unit, values, auth, secret)
+    _stir(unit, name)
     # the breaker is about the service that was asked so far
     fresh = {"failures": 0, "open_until": None, "probe_until": None, "reason": None}
     values |= fresh | {"auth": auth, "auth_secret": None}
@@ -140,6 +147,17 @@ def _callable(unit: Unit, url: str, pointer: str) -> None:
         raise EgressForbidden(str(error), errors=[Fault(pointer, "egress_forbidden", str(error))]) from None
 
 
+def way(tenant_id: UUID, service: str) -> UUID:
+    """The id under which calls of a service wait; with "" those of services that the tenant named no provider for."""
+    return uuid5(tenant_id, f"calls of {service}")
+
+
+def _stir(unit: Unit, service: str) -> None:
+    """Have calls that wait for it tried now."""
+    unit.write(STIR, [unit.tenant_id, [way(unit.tenant_id, service), way(unit.tenant_id, "")]])
+    unit.after.append(unit.log.poke)
+
+
 async def _idle(unit: Unit, row: ServiceProvider, given: Mapping[str, Any]) -> None:
     """What waits for it must not be left without a way."""
     if await unit.fetch(WAITING, service=row.service):
@@ -153,6 +171,7 @@ def _state(row: ServiceProvider, log: Log | Unit) -> dict[str, Any]:
 
 async def _reset(unit: Unit, row: ServiceProvider, given: Mapping[str, Any]) -> ServiceProvider:
     """Ask it again at once."""
+    _stir(unit, row.service)
     return unit.update(row, {"failures": 0, "open_until": None, "probe_until": None})
 
 

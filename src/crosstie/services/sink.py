@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from crosstie.db.engine import TROUBLE, Connection
 from crosstie.declare.service import Implementation
@@ -27,12 +27,15 @@ from crosstie.log.unit import Log, Unit
 from crosstie.services.caller import Caller
 from crosstie.services.gateway import headers
 from crosstie.services.peer import Peer, Peers
+from crosstie.services.provider import way
 from crosstie.services.record import Verdict, judge, note
 from crosstie.services.remote import Call
 
 KIND = "service"
 #: seconds between attempts of a call: soon, then every minute for a day, so that one that is back is asked at once
 SCHEDULE = (5.0, 15.0, 30.0, *[60.0] * 1440)
+#: seconds between looks whether somebody provides a service by now
+UNNAMED = 300.0
 #: for so long services remember keys: after that a change that nobody answered is not sent again
 REMEMBERED = timedelta(hours=72)
 ABREAST = 16
@@ -81,7 +84,7 @@ class Calls:
     def _route(self, tenant: UUID, service: str, named: set[str], *, flowing: bool) -> Route:
         return Route(
             tenant_id=tenant,
-            id=uuid5(tenant, f"calls of {service}"),
+            id=way(tenant, service),
             sink=KIND,
             wants=self._wants,
             passes=partial(_passes, service, frozenset(named)),
@@ -103,6 +106,8 @@ class Calls:
             await self._run(lease)
         except Undone as error:
             code, message, wait = error.code, str(error), error.wait
+        except ServiceUnconfigured as problem:  # naming one has it looked at at once
+            code, message, wait = problem.code, problem.detail, UNNAMED
         except Problem as problem:
             code, message = problem.code, problem.detail
         except TROUBLE as error:
