@@ -11,7 +11,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -75,9 +76,17 @@ class Running:
         return httpx2.Client(base_url=self.url, headers={"authorization": f"Bearer {self.demo['api_key']}"}, timeout=30)
 
     def child(self, name: str) -> psutil.Process:
-        """The child that runs a command."""
-        children = psutil.Process(self.process.pid).children()
-        return next(each for each in children if "crosstie.cli" in each.cmdline() and name in each.cmdline())
+        """The child that runs a command, once it is there."""
+
+        def found() -> psutil.Process | None:
+            with suppress(psutil.Error):
+                for each in psutil.Process(self.process.pid).children():
+                    if {"crosstie.cli", name} <= set(each.cmdline()):
+                        return each
+            return None
+
+        child: psutil.Process = self.until(found, name)
+        return child
 
 
 @contextmanager
@@ -239,6 +248,24 @@ def test_a_won_opportunity_becomes_one_invoice_at_a_treasury_that_fails_twice(tm
         running.until(lambda: _story(client) == (2, ["done"] * 2, 2), "another one")
     with up(command) as running, running.client() as client:
         assert _story(client) == (2, ["done"] * 2, 2)
+
+
+def test_kills_on_both_sides_leave_one_invoice_per_opportunity(tmp_path: Path) -> None:
+    with up(_command(tmp_path / "home")) as running, running.client() as client:
+        running.says("answered 201")
+        for number in range(20):
+            running.until(partial(_won, client, number), "the event is taken")
+            if number in (5, 9, 15):
+                running.child("sandbox").kill()
+            if number == 9:
+                running.child("serve").kill()
+        running.until(lambda: _story(client) == (21, ["done"] * 21, 21), "an invoice for each, told of once")
+
+
+def _won(client: httpx2.Client, number: int) -> bool:
+    data = {"opportunity_id": f"o-{number}", "customer_id": "c", "amount": 10000.00, "currency": "KES"}
+    event = {"event_id": f"won-{number}", "event_type": "erp.opportunity.won", "data": data}
+    return client.post("/api/v1/events", json=event).status_code == 202
 
 
 def _story(client: httpx2.Client) -> tuple[int, list[str], int]:
