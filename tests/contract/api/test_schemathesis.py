@@ -63,6 +63,37 @@ async def test_the_whole_api_keeps_its_word(stage: Stage, tenant: Tenant, tmp_pa
     fuzz(stage.url, (await stage.tenant()).key, tmp_path, *only(DEADLY), *phases, "--max-time", "60")
 
 
+async def firms(stage: Stage, folder: Path) -> tuple[str, str]:
+    """The options by which a run is two firms at once, each of which looks for what the other owns."""
+    people = [(await stage.tenant()).key for _ in range(2)]
+    listed = [
+        {"name": f"firm {n}", "fixedHeaders": [{"name": "Authorization", "value": f"Bearer {key}"}]}
+        for n, key in enumerate(people)
+    ]
+    (folder / "auth.json").write_text(json.dumps({"auth": listed}))
+    return "--auth-wfc", "auth.json"
+
+
+def peers(stage: Stage, folder: Path, *options: str) -> str:
+    """What a run printed that asks without a credential, and as another firm, whatever it asked before."""
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")), "run", f"{stage.url}/openapi.json", "--no-color",
+        "--checks", "ignored_auth,object_level_authorization", "--continue-on-failure", *options,
+    ]  # fmt: skip
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout[-15_000:] + run.stderr[-3_000:]
+    return run.stdout
+
+
+@pytest.mark.timeout(300)
+async def test_a_firm_is_not_asked_for_another_ones_records(stage: Stage, tmp_path: Path) -> None:
+    ids = ("clients.create", "clients.retrieve", "clients.list", "sites.create", "sites.retrieve", "jobs.create",
+           "jobs.retrieve")  # fmt: skip
+    limits = ("--max-time", "40", "--phases", "fuzzing,stateful")
+    printed = peers(stage, tmp_path, *await firms(stage, tmp_path), *only(ids), *limits)
+    assert re.search(rf"{len(ids)} selected", printed), printed[-2000:]
+
+
 @pytest.mark.timeout(120)
 async def test_a_lie_is_found(stage: Stage, tenant: Tenant, tmp_path: Path) -> None:
     document = httpx2.get(f"{stage.url}/openapi.json").json()
