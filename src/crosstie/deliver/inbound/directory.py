@@ -31,8 +31,6 @@ BY_ID = (
     "SELECT tenant_id, id, name, dialect, options, secret, old_secret, old_until, 'active' AS tenant_status"
     " FROM inbound_sources WHERE tenant_id = $1 AND id = $2"
 )
-
-
 logger = structlog.get_logger()
 
 

@@ -27,7 +27,7 @@ from crosstie.deliver.inbound.reading import Reader
 from crosstie.kit import clock, ids, retry
 
 #: seconds between two looks, rows of one look, rows under way at once, seconds in which a look must be done
-SWEEP, MOST, ABREAST, LEASE = 1.0, 200, 16, 60.0
+SWEEP, MOST, ABREAST, LEASE = 1.0, 50, 16, 60.0
 #: seconds between upkeeps, requests forgotten at once, refused requests that are kept of each source
 EVERY, FORGET, REFUSED = 3600.0, 5000, 10_000
 JITTER = Random()  # noqa: S311  # spreads retries, guards nothing

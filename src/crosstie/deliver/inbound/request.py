@@ -50,6 +50,15 @@ class InboundRequest(Row):
     __tablename__ = "inbound_requests"
     __table_args__ = (
         sa.Index("ix_inbound_requests_due", "due_at", postgresql_where=sa.text("status = 'pending'")),
+        # what is past its time, and what was refused, is looked for in all tenants at once
+        sa.Index("ix_inbound_requests_age", "id"),
+        sa.Index(
+            "ix_inbound_requests_refused",
+            "tenant_id",
+            "source_id",
+            "id",
+            postgresql_where=sa.text("status = 'rejected' AND NOT verified"),
+        ),
         {"info": {"reach": "batch", "app": "SELECT, UPDATE", "batch": "SELECT, INSERT, UPDATE"}},
     )
 
