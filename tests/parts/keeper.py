@@ -48,6 +48,8 @@ class Keeper:
     sealed: bool = False
     keys: dict[str, Key] = field(default_factory=lambda: {"crosstie": Key()})
     tokens: dict[str, Token] = field(default_factory=dict)
+    #: secrets of the key-value engine, mounted at `secret`: path → versions
+    secrets: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     #: verbs that were asked, in order
     asked: list[str] = field(default_factory=list)
 
@@ -126,6 +128,8 @@ def _answer(keeper: Keeper, request: web.Request, sent: dict[str, Any]) -> dict[
     token = keeper.tokens.get(request.headers.get("x-vault-token", ""))
     if token is None or token.ends < time.monotonic():
         raise Refused(403, "permission denied")
+    if path.startswith("secret/data/") and request.headers.get("x-vault-namespace", "") == keeper.namespace:
+        return _kept(keeper, request.method, path.removeprefix("secret/data/"), sent, allowed=token.allowed)
     if path == "auth/token/renew-self":
         keeper.asked.append("renew-self")
         token.ends = time.monotonic() + token.ttl
@@ -142,6 +146,21 @@ def _answer(keeper: Keeper, request: web.Request, sent: dict[str, Any]) -> dict[
         raise Refused(400, "encryption key not found")
     keeper.asked.append(verb)
     return {"data": VERBS[verb](keeper.keys[name], sent)}
+
+
+def _kept(keeper: Keeper, method: str, path: str, sent: dict[str, Any], *, allowed: bool) -> dict[str, Any]:
+    """The key-value engine, version 2."""
+    if not allowed:
+        raise Refused(403, "1 error occurred:\n\t* permission denied\n\n")
+    if method in ("POST", "PUT"):
+        keeper.secrets.setdefault(path, []).append(sent["data"])
+    versions = keeper.secrets.get(path)
+    if not versions:
+        raise Refused(404, "")
+    about = {"version": len(versions), "created_time": "2026-03-01T08:00:00Z", "deletion_time": "", "destroyed": False,
+             "custom_metadata": None}  # fmt: skip
+    keeper.asked.append(f"kv {method}")
+    return {"data": about if method != "GET" else {"data": versions[-1], "metadata": about}}
 
 
 @contextmanager

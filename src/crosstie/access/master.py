@@ -19,7 +19,8 @@ import structlog
 from crosstie.db import session
 from crosstie.errors import ConfigurationError
 from crosstie.kit import crypto
-from crosstie.kit.transit import Transit, TransitError
+from crosstie.kit.kv import Kv
+from crosstie.kit.transit import Line, Transit, TransitError
 from crosstie.settings import Settings
 from crosstie.settings.guards import exposed
 
@@ -199,13 +200,7 @@ class WrappedMasters:
 
     async def live(self) -> None:
         """Have the token live on, until cancelled."""
-        while True:
-            try:
-                lease = await self._transit.renew()
-            except (TransitError, OSError) as error:
-                logger.warning("vault.token_not_renewed", error=str(error))
-                lease = RETRY
-            await asyncio.sleep(max(1.0, lease / 2) if lease else RETRY)
+        await _lived(self._transit)
 
     async def _rows(self, pool: asyncpg.Pool) -> list[asyncpg.Record]:
         async with session.of_tenant(pool, NIL) as connection:
@@ -225,6 +220,73 @@ class WrappedMasters:
         return found
 
 
+class KeptMasters:
+    """Keys in base64 that lie in a Vault's key-value engine: `key`, and during a rotation the former one as `former`.
+
+    Asked for when a process starts and at each look of a rotation. A process that runs goes on with what it knows while
+    the Vault is sealed or away.
+    """
+
+    automatic = False
+
+    def __init__(self, kv: Kv) -> None:
+        self._kv = kv
+        self._known: list[bytes] = []
+
+    def name(self) -> str:
+        return f"kv {self._kv.name}"
+
+    async def read(self, pool: asyncpg.Pool) -> list[bytes]:
+        try:
+            found = await self._kv.read()
+            self._known = [self._decoded(name, found[name]) for name in ("key", "former") if found.get(name)]
+        except (TransitError, OSError) as error:
+            if not self._known:
+                raise ConfigurationError(f"The master key cannot be had: {error}") from error
+            logger.warning("vault.not_asked", error=str(error))
+        if not self._known:
+            raise ConfigurationError(f"The Vault's {self._kv.name} has no field `key`: put 32 bytes in base64 there.")
+        return self._known
+
+    def _decoded(self, name: str, text: object) -> bytes:
+        try:
+            key = b64decode(str(text), validate=True)
+        except ValueError:
+            key = b""
+        if len(key) != crypto.KEY:
+            raise ConfigurationError(f"{name} of the Vault's {self._kv.name} must be {crypto.KEY} bytes in base64.")
+        return key
+
+    async def renew(self, pool: asyncpg.Pool) -> None:
+        if len(await self.read(pool)) < 2:
+            raise ConfigurationError(
+                f"The master key lies in the Vault's {self._kv.name}: write a version with a new `key` and the present"
+                " one as `former`, then run this again."
+            )
+
+    async def retire(self, pool: asyncpg.Pool) -> str:
+        if len(self._known) < 2:
+            return ""
+        return (
+            "Nothing here is wrapped under the former master key any more: write a version without `former`, and keep"
+            " the older versions for as long as backups made under them are kept."
+        )
+
+    async def live(self) -> None:
+        """Have the token live on, until cancelled."""
+        await _lived(self._kv)
+
+
+async def _lived(line: Line) -> None:
+    while True:
+        try:
+            lease = await line.renew()
+        except (TransitError, OSError) as error:
+            logger.warning("vault.token_not_renewed", error=str(error))
+            lease = RETRY
+        await asyncio.sleep(max(1.0, lease / 2) if lease else RETRY)
+
+
 def _bound(id: UUID) -> bytes:
     """A wrapped master key opens as this one only."""
     return b"crosstie master key " + id.bytes
@@ -232,6 +294,17 @@ def _bound(id: UUID) -> bytes:
 
 def masters(settings: Settings) -> Masters:
     """The provider that the settings name."""
+    if settings.vault_url and settings.vault_token_file and settings.vault_kv_path:
+        return KeptMasters(
+            Kv(
+                settings.vault_url,
+                settings.vault_token_file,
+                mount=settings.vault_mount,
+                path=settings.vault_kv_path,
+                namespace=settings.vault_namespace,
+                ca=settings.vault_ca_file,
+            )
+        )
     if settings.vault_url and settings.vault_token_file:
         return WrappedMasters(
             Transit(

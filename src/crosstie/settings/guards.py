@@ -124,7 +124,10 @@ def _is_key(text: str) -> bool:
 
 def _vault(s: Settings) -> None:
     _refuse(
-        not s.vault_url and (s.vault_token_file is not None or s.vault_ca_file is not None or bool(s.vault_namespace)),
+        not s.vault_url
+        and (
+            s.vault_token_file is not None or s.vault_ca_file is not None or bool(s.vault_namespace or s.vault_kv_path)
+        ),
         "There is a token, a namespace or a certificate for a Vault and no Vault: set CROSSTIE_VAULT_URL.",
     )
     if not s.vault_url:

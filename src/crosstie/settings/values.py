@@ -67,6 +67,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     vault_namespace: Annotated[str, _doc("Namespace of the engine")] = ""
     vault_mount: Annotated[str, msgspec.Meta(min_length=1), _doc("Path at which the engine is mounted")] = "transit"
     vault_key: Annotated[str, msgspec.Meta(min_length=1), _doc("Name of the key in that engine")] = "crosstie"
+    vault_kv_path: Annotated[
+        str, _doc("Path of a secret in a KV engine (version 2) that holds the master key itself; else transit wraps it")
+    ] = ""
     vault_ca_file: Annotated[Path | None, _doc("Certificates (PEM) that the Vault's own must follow from")] = None
 
     auth_issuer: Annotated[
