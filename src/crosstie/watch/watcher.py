@@ -14,7 +14,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
 
-import asyncpg
 import structlog
 
 from crosstie.db.engine import TROUBLE
@@ -72,10 +71,14 @@ class Watcher:
         for row in await self._log.app.fetch("SELECT id FROM watch_tenants($1, $2)", clock.now() - RECENT, everyone):
             try:
                 await look(self._log, row["id"], operator=self._operator)
-            except (asyncpg.PostgresError, OSError) as error:  # one tenant's trouble is not the others'
-                logger.warning("watch.tenant_failed", tenant_id=str(row["id"]), error=repr(error))
-        if everyone:
-            await self._log.worker.fetchval("SELECT pulses_forget($1, $2)", clock.now() - KEPT, BATCH)
+            except Exception:  # one tenant's trouble, whatever it is, is not the others'
+                logger.exception("watch.tenant_failed", tenant_id=str(row["id"]))
+        while everyone and await self._forget() == BATCH:
+            pass  # there may be more
+
+    async def _forget(self) -> int:
+        """Drop pulses that are too old to tell anything, a batch of them; how many they were."""
+        return int(await self._log.worker.fetchval("SELECT pulses_forget($1, $2)", clock.now() - KEPT, BATCH))
 
 
 async def look(log: Log, tenant_id: UUID, operator: str = "") -> None:
@@ -127,7 +130,7 @@ def _failure_rate(row: Integration, calls: Calls, rule: AlertRule) -> Reading:
 
 def _unavailable(row: Integration, calls: Calls, rule: AlertRule) -> Reading:
     # the first look at it counts, too: it has been down for a moment
-    down = max(0.001, (row.measured_at - row.since).total_seconds()) if row.status == "down" else 0.0
+    down = max(0.001, (clock.now() - row.since).total_seconds()) if row.status == "down" else 0.0
     return Reading(row.id, row.name, down)
 
 

@@ -184,3 +184,36 @@ async def test_nobody_sees_the_alerts_of_others(stage: Stage, client: httpx2.Asy
     other: Tenant = await stage.tenant()
     async with other.client() as stranger:
         assert not await listed(stranger, "integrations", kind="webhook_endpoint")
+
+
+async def test_what_stays_down_is_down_for_longer_and_longer(client: httpx2.AsyncClient, receiver: Receiver) -> None:
+    await endpoint(client, receiver, retry_schedule=[1, 1, 3600])
+    receiver.answer = lambda received: web.Response(status=503)
+    body = {"name": "Down for long", "kind": "unavailable", "threshold": "15"}
+    made = await client.post("/api/v1/alert-rules", json=body)
+    assert made.status_code == 201, made.text
+    await client.post("/api/v1/clients", json={"name": "A"})
+
+    async def long() -> list[Body]:
+        return [each for each in await of_kind(client, "unavailable", "firing") if each["rule_id"] == made.json()["id"]]
+
+    (alert,) = await until(long, "nothing is called any more, and yet it fires")
+    assert float(alert["value"]) > 15
+
+
+async def test_what_cannot_be_looked_at_keeps_nobody_else_from_it(
+    stage: Stage, client: httpx2.AsyncClient, tenant: Tenant, receiver: Receiver
+) -> None:
+    boss = await stage.superuser()
+    odd = await stage.tenant()
+    async with odd.client() as other:
+        broken = await endpoint(other, receiver)
+        await boss.execute("UPDATE webhook_endpoints SET url = 'http://[' WHERE id = $1", broken["id"])
+        await other.post("/api/v1/clients", json={"name": "A"})
+        await endpoint(client, receiver, retry_schedule=[1])
+        receiver.answer = lambda received: web.Response(status=400)
+        await asyncio.sleep(12)
+        await client.post("/api/v1/clients", json={"name": "A"})
+        await until(lambda: of_kind(client, "dead_letters", "firing"), "the others are looked at")
+        await boss.execute("DELETE FROM webhook_endpoints WHERE id = $1", broken["id"])
+    await boss.close()
