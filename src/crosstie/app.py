@@ -84,10 +84,7 @@ from crosstie.modules import field
 from crosstie.modules.compliance import erase
 from crosstie.modules.compliance.archive import Archives
 from crosstie.modules.compliance.request import ERASURE, EXPORT
-from crosstie.modules.notifications.follow import Rules
-from crosstie.modules.notifications.provider import Means
-from crosstie.modules.notifications.sink import Messages
-from crosstie.modules.notifications.smtp import Server
+from crosstie.modules.notifications import build as notifications
 from crosstie.services.build import build as build_services
 from crosstie.services.forget import Forgetting
 from crosstie.services.gateway import Gateway
@@ -170,8 +167,8 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         made.stir = chores.wake
         service = AuthService(settings.auth_issuer, settings.auth_audience)
         routes.add(Reactions(made, (*declared.reactions, *service.reactions), settings.retry_schedule))
-        routes.add(Rules(made, settings))
-        routes.add(Messages(made, means(settings, fetcher, guard, resolver), settings))
+        for sink in notifications.sinks(made, settings, fetcher, guard, resolver):
+            routes.add(sink)
         eyes = Eyes(made, ingest, dispatcher, routes, name, brokers if worker else ())
         client = Client(guard, resolver)
         stack.push_async_callback(client.close)
@@ -212,12 +209,6 @@ def _seat(stack: AsyncExitStack, dsns: Dsns, settings: Settings, name: str) -> S
     seat = Seat(partial(engine.connect, dsns.worker, name=f"crosstie {name}", **_limits(settings)))
     stack.push_async_callback(seat.close)
     return seat
-
-
-def means(settings: Settings, fetcher: Fetcher, guard: Guard, resolver: Resolver) -> Means:
-    """What messages are sent with."""
-    house = Server.of(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
-    return Means(fetcher, guard, resolver, ssl.create_default_context(cafile=settings.smtp_ca_file), house)
 
 
 async def _pool(stack: AsyncExitStack, dsn: str, settings: Settings, name: str) -> asyncpg.Pool:

@@ -18,17 +18,18 @@ from crosstie.errors import NotFound, TemplateUnknown
 from crosstie.kit import clock
 from crosstie.kit.crypto import Unsealable
 from crosstie.log import change, record
-from crosstie.log.event import Event
+from crosstie.log.event import Actor, Event
 from crosstie.log.sink import Lease, Outcome, Result, Route
 from crosstie.log.unit import Log, Unit
 from crosstie.modules.notifications import draft
 from crosstie.modules.notifications.address import segments
-from crosstie.modules.notifications.follow import ACTOR, Terms
+from crosstie.modules.notifications.follow import Terms
 from crosstie.modules.notifications.letter import Letter, Provider, Verdict
 from crosstie.modules.notifications.message import CHANNELS, MESSAGES, Message
 from crosstie.modules.notifications.provider import Means
 from crosstie.modules.notifications.render import Unusable
 
+ACTOR = Actor("system", "notifications", frozenset("*"))
 READY = ("message.queued", "message.requeued")
 #: a dead letter that is tried again finds its message failed
 OPEN = ("queued", "failed")

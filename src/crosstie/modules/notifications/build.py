@@ -1,0 +1,38 @@
+"""The parts of notifications that run, from the settings."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Protocol
+
+from crosstie.kit.egress import Guard
+from crosstie.kit.fetch import Fetcher
+from crosstie.kit.resolver import Resolver
+from crosstie.log.sink import Sink
+from crosstie.log.unit import Log
+from crosstie.modules.notifications import follow
+from crosstie.modules.notifications.follow import Rules
+from crosstie.modules.notifications.provider import Means
+from crosstie.modules.notifications.sink import Messages
+from crosstie.modules.notifications.smtp import Server
+
+
+class Terms(follow.Terms, Protocol):
+    """What is asked of the settings."""
+
+    @property
+    def smtp_url(self) -> str: ...
+
+    @property
+    def mail_from(self) -> str: ...
+
+    @property
+    def smtp_ca_file(self) -> Path | None: ...
+
+
+def sinks(log: Log, terms: Terms, fetcher: Fetcher, guard: Guard, resolver: Resolver) -> tuple[Sink, ...]:
+    """The sink by which events become messages, and the one by which messages leave."""
+    house = Server.of(terms.smtp_url, terms.mail_from) if terms.smtp_url else None
+    means = Means(fetcher, guard, resolver, ssl.create_default_context(cafile=terms.smtp_ca_file), house)
+    return Rules(log, terms), Messages(log, means, terms)
