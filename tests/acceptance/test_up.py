@@ -229,6 +229,10 @@ def test_the_sandbox_fails_on_demand_and_what_failed_is_tried_again(tmp_path: Pa
         assert "<b>Once more" not in page
         forged = httpx2.post(endpoint["url"], json={"event_type": "client.created"})
         assert forged.status_code == 401
+        mail = {"channel": "email", "template": "plain", "to": ["seen@example.com"], "data": {"text": "To the sandbox"}}
+        assert client.post("/api/v1/notifications/messages", json=mail).status_code == 202
+        mails = running.until(lambda: httpx2.get(f"{sandbox}/mails").json()["data"], "a mail")
+        assert ["To the sandbox" in each["text"] for each in mails if each["to"] == "seen@example.com"] == [True]
 
 
 def test_a_won_opportunity_becomes_one_invoice_at_a_treasury_that_fails_twice(tmp_path: Path) -> None:
