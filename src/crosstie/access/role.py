@@ -81,7 +81,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "message-templates": (BUSINESS, "developer owner"),
     "notification-preferences": (INSIDE, INSIDE),
     "notification-rules": ("developer owner", "developer owner"),
-    "notification-providers": (TECHNICAL, TECHNICAL),
+    "notification-providers": (TECHNICAL, ""),
     "suppressions": ("developer owner staff", "developer owner"),
     # services, by the same rule: who reads from one, who has it change something
     "treasury": (BUSINESS, OFFICE),

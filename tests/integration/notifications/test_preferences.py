@@ -78,6 +78,7 @@ async def test_a_digest_gathers_what_came(desk: Desk, box: Mailbox) -> None:
     (mail,) = await box.wait(to)
     assert str(mail["Subject"]).startswith("3 messages from")
     plain, html = texts(mail)
+    assert "more" not in plain
     assert all(f"No. {number}" in plain and f"Text <{number}>" in plain for number in range(3))
     assert "Text &lt;1&gt;" in html
     assert {(await desk.ended(id, "sent"))["provider"] for id in (digest, *ids)} == {"house"}
@@ -156,6 +157,18 @@ async def test_the_page_gives_up_and_takes_up_again(desk: Desk, box: Mailbox, la
         assert (await desk.send("plain", user["email"], data={"text": "y"}))["messages"][0]["status"] == "queued"
         assert (await browser.get(path[:-2])).status_code == 403
         assert (await browser.post(path[:-2], data={"List-Unsubscribe": "One-Click"})).status_code == 403
+
+
+async def test_a_users_wishes_hold_for_his_address_whoever_writes_to_it(desk: Desk) -> None:
+    user = await desk.user()
+    choices = [{"category": "general", "wanted": "never"}]
+    await desk.make("notification-preferences", user_id=user["id"], choices=choices)
+    for to in (user["id"], user["email"]):
+        assert (await desk.send("plain", to, data={"text": "x"}))["messages"][0]["status"] == "suppressed"
+    other = await desk.user()
+    await desk.make("notification-preferences", user_id=other["id"])
+    await desk.make("notification-preferences", address=other["email"], choices=choices)
+    assert (await desk.send("plain", other["id"], data={"text": "x"}))["messages"][0]["status"] == "suppressed"
 
 
 async def test_messages_about_security_cannot_be_given_up(desk: Desk, box: Mailbox) -> None:

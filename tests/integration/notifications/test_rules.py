@@ -169,6 +169,20 @@ async def test_a_bad_template_is_refused(client: httpx2.AsyncClient, body: dict[
     assert pointer in [each["pointer"] for each in refused.json()["errors"]]
 
 
+async def test_words_around_links_that_open_accounts_are_for_admins(stage: Stage) -> None:
+    tenant = await stage.tenant()
+    body = {"name": "user.reset_requested", "locale": "en", "subject": "x", "text": "https://evil.example/?{{ link }}"}
+    async with tenant.client() as admin:
+        scopes = ["message-templates:write", "notification-providers:read"]
+        key = (await admin.post("/api/v1/api-keys", json={"name": "developer", "scopes": scopes})).json()["key"]
+        headers = {"authorization": f"Bearer {key}"}
+        refused = await admin.post("/api/v1/message-templates", json=body, headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+        own = await admin.post("/api/v1/message-templates", json=body | {"name": "own"}, headers=headers)
+        assert own.status_code == 422  # link is no placeholder of it
+        assert (await admin.post("/api/v1/message-templates", json=body)).status_code == 201
+
+
 async def test_a_built_in_message_keeps_its_values_under_a_tenants_words(desk: Desk, box: Mailbox) -> None:
     made = await desk.make(
         "message-templates", name="erp.order.created", locale="en", category="mine", subject="Order {{ order_id }}!",

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from crosstie.access import setting
 from crosstie.db.statement import Statement
-from crosstie.errors import Invalid
+from crosstie.errors import Fault, Invalid
 from crosstie.kit import ids
 from crosstie.log import change
 from crosstie.log.unit import Unit
@@ -25,7 +25,8 @@ from crosstie.modules.notifications.audience import Recipient
 from crosstie.modules.notifications.built import LOCALES, MANDATORY
 from crosstie.modules.notifications.message import MESSAGES, Message, tell
 from crosstie.modules.notifications.notice import NOTICES
-from crosstie.modules.notifications.preference import Wish
+from crosstie.modules.notifications.preference import Wish, Wishes
+from crosstie.modules.notifications.render import Unusable
 from crosstie.modules.notifications.template import Template
 from crosstie.modules.notifications.value import KINDS, judged
 
@@ -80,13 +81,12 @@ class Scene:
     firm: Mapping[str, Any]
     settings: Mapping[str, Any]
     country: str | None
-    wishes: Mapping[UUID | str, Wish] = field(default_factory=dict)
+    wishes: Wishes = field(default_factory=lambda: Wishes({}))
     suppressed: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
-    def wish(self, target: Target) -> Wish:
-        """What the recipient wants; an address that is a user's follows the user."""
-        found = self.wishes.get(target.recipient.user_id) if target.recipient.user_id else None
-        return found or self.wishes.get(target.address) or NOBODY
+    def said(self, target: Target) -> tuple[Wish, ...]:
+        """What the recipient wants; he may have said nothing."""
+        return self.wishes.of(target.recipient.user_id, target.address) or (NOBODY,)
 
 
 async def ask(unit: Unit, request: Request) -> Made:
@@ -140,7 +140,7 @@ def _targets(scene: Scene) -> list[Target]:
 
 
 async def _message(unit: Unit, scene: Scene, target: Target) -> Message:
-    request, wish = scene.request, scene.wish(target)
+    request, wish = scene.request, scene.said(target)[0]
     locale = request.locale or wish.get("locale", None) or scene.firm["locale"]
     template = templates.spoken(scene.templates, locale)
     status, reason, due = _decided(unit.now, scene, target, template.category)
@@ -182,8 +182,8 @@ def _decided(now: datetime, scene: Scene, target: Target, category: str) -> tupl
     reason = scene.suppressed.get((target.channel, target.address))
     if reason is not None:
         return "suppressed", reason, None
-    wish = scene.wish(target)
-    wanted = wish.wanted(category, target.channel)
+    said = scene.said(target)
+    wish, wanted = said[0], preference.wanted(said, category, target.channel)
     zone = wish.get("time_zone", None) or scene.firm["time_zone"]
     if wanted == "never":
         return "suppressed", "unsubscribed", None
@@ -218,7 +218,10 @@ async def _digest(unit: Unit, target: Target, member: Mapping[str, Any], due: da
 
 async def _notice(unit: Unit, scene: Scene, template: Template, values: Mapping[str, Any]) -> None:
     zone = scene.firm["time_zone"]
-    content = templates.filled(template, values["data"], zone, {"firm": scene.firm["name"]})
+    try:
+        content = templates.filled(template, values["data"], zone, {"firm": scene.firm["name"]})
+    except Unusable as error:
+        raise Invalid("The template cannot be filled in.", errors=[Fault("/data", "template", str(error))]) from None
     written = {
         "user_id": values["user_id"], "message_id": values["id"], "category": values["category"],
         "event_id": values["event_id"], "locale": values["locale"], "title": content.subject or content.text[:200],

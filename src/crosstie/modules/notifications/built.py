@@ -251,15 +251,17 @@ TEMPLATES = {
             },
         ),
         Built(
-            "digest", "digest", _values("firm", items="list"),
+            "digest", "digest", _values("firm", "total", "rest", items="list"),
             {
                 "en": Words(
-                    "{{ items|length }} messages from {{ firm }}",
-                    "{% for item in items %}{{ item.subject }}\n{{ item.text }}\n\n{% endfor %}",
+                    "{{ total }} messages from {{ firm }}",
+                    "{% for item in items %}{{ item.subject }}\n{{ item.text }}\n\n{% endfor %}"
+                    "{% if rest %}And {{ rest }} more.{% endif %}",
                 ),
                 "ar": Words(
-                    "{{ items|length }} رسائل من {{ firm }}",
-                    "{% for item in items %}{{ item.subject }}\n{{ item.text }}\n\n{% endfor %}",
+                    "{{ total }} رسائل من {{ firm }}",
+                    "{% for item in items %}{{ item.subject }}\n{{ item.text }}\n\n{% endfor %}"
+                    "{% if rest %}و{{ rest }} أخرى.{% endif %}",
                 ),
             },
         ),

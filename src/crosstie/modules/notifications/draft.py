@@ -21,8 +21,10 @@ from crosstie.modules.notifications.render import Unusable
 #: for how long the link in a message gives such messages up
 UNSUBSCRIBE = timedelta(days=365)
 UNSUBSCRIBES = "unsubscribes"
+#: messages that a digest shows, and characters of each; of the others it says how many they are
+MOST, EXCERPT = 100, 500
 _MEMBERS = Statement(
-    "SELECT * FROM messages WHERE digest_id = $1::uuid AND status = 'collected' ORDER BY id LIMIT 100", ["digest"]
+    "SELECT * FROM messages WHERE digest_id = $1::uuid AND status = 'collected' ORDER BY id", ["digest"]
 )
 
 
@@ -32,11 +34,15 @@ async def letter(unit: Unit, row: Message) -> Letter | None:
     template = await templates.kept(unit, row.template, row.locale, row.template_id, row.template_version)
     also: dict[str, Any] = {"firm": firm["name"]}
     if template.late is not None:
-        also[template.late] = await late.made(unit, row)
+        opening = await late.made(unit, row)
+        if opening is None:
+            return None
+        also[template.late] = opening
     if row.template == "digest":
-        also["items"] = await _items(unit, row, dict(firm))
-    if not all(also.values()):
-        return None
+        items = await _items(unit, row, dict(firm))
+        if not items:
+            return None
+        also |= {"items": items[:MOST], "total": str(len(items)), "rest": str(len(items[MOST:]) or "")}
     return Letter(
         id=row.id,
         tenant_id=row.tenant_id,
@@ -66,7 +72,7 @@ async def _items(unit: Unit, row: Message, firm: Mapping[str, Any]) -> list[dict
             content = templates.filled(template, each.data, firm["time_zone"], {"firm": firm["name"]})
         except (Unusable, TemplateUnknown):
             continue
-        found.append({"subject": content.subject, "text": content.text})
+        found.append({"subject": content.subject, "text": content.text[:EXCERPT]})
     return found
 
 
@@ -76,5 +82,5 @@ async def unwanted(unit: Unit, row: Message) -> str | None:
     if (reason := suppressed.get((row.channel, row.address))) is not None:
         return reason
     wishes = await preference.of(unit, [row.user_id] if row.user_id else [], [row.address])
-    said = [wishes[key] for key in (row.user_id, row.address) if key is not None and key in wishes]
-    return "unsubscribed" if any(wish.wanted(row.category, row.channel) == "never" for wish in said[:1]) else None
+    said = wishes.of(row.user_id, row.address)
+    return "unsubscribed" if preference.wanted(said, row.category, row.channel) == "never" else None

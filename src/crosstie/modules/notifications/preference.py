@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -85,8 +85,10 @@ PREFERENCES = Resource(
     rule=_rule,
 )  # fmt: skip
 
+#: a user's wishes are those of his address, too, whoever writes to it
 _OF = Statement(
-    "SELECT * FROM notification_preferences WHERE user_id = ANY ($1::uuid[]) OR address = ANY ($2::text[])",
+    "SELECT p.*, u.email FROM notification_preferences p LEFT JOIN users u ON u.id = p.user_id"
+    " WHERE p.user_id = ANY ($1::uuid[]) OR p.address = ANY ($2::text[]) OR u.email = ANY ($2::text[])",
     ["users", "addresses"],
 )
 _ONE = Statement(
@@ -118,20 +120,44 @@ class Wish:
         return best
 
 
-async def of(unit: Unit, users: list[UUID], addresses: list[str]) -> dict[UUID | str, Wish]:
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What several people want."""
+
+    known: Mapping[UUID | str, tuple[Wish, ...]]
+
+    def of(self, user: UUID | None, address: str) -> tuple[Wish, ...]:
+        """What was said for a user, then for an address; the first speaks for hours and language."""
+        own = self.known.get(user, ()) if user else ()
+        return own + tuple(each for each in self.known.get(address, ()) if each not in own)
+
+
+def wanted(wishes: Sequence[Wish], category: str, channel: str) -> str:
+    """When somebody wants messages of a category over a channel: never, where that was said anywhere."""
+    said = [each.wanted(category, channel) for each in wishes]
+    return "never" if "never" in said else said[0] if said else "at_once"
+
+
+async def of(unit: Unit, users: Sequence[UUID], addresses: Sequence[str]) -> Wishes:
     """The wishes of these users and addresses."""
-    rows = await unit.fetch(_OF, users=users, addresses=addresses)
-    return {row["user_id"] or row["address"]: Wish(dict(row)) for row in rows}
+    found: dict[UUID | str, tuple[Wish, ...]] = {}
+    for row in await unit.fetch(_OF, users=users, addresses=addresses):
+        wish = Wish(dict(row))
+        for key in (row["user_id"], row["address"], row["email"]):
+            if key is not None:
+                found[key] = (*found.get(key, ()), wish)
+    return Wishes(found)
 
 
 async def choose(unit: Unit, user: UUID | None, address: str, category: str, channel: str, wanted: str) -> None:
-    """Note what somebody said about one kind of message, in place of what they said of it before."""
-    rows = await unit.fetch(_ONE, user=user, address=None if user else address)
+    """Note what somebody said about one kind of message, in place of all that was said of it before."""
     said = {"category": category, "channel": channel, "wanted": wanted}
-    if not rows:
+    noted = False
+    for row in map(NotificationPreference.view, await unit.fetch(_ONE, user=user, address=address)):
+        others = [each for each in row.choices if (each["category"], each["channel"]) != (category, channel)]
+        own = row.user_id is not None or user is None
+        await change.update(unit, PREFERENCES, row, {"choices": [*others, said] if own else others})
+        noted = noted or own
+    if not noted:
         values = {"user_id": user, "address": None if user else address, "choices": [said], "digest_at": "08:00"}
         await change.create(unit, PREFERENCES, values)
-        return
-    row = NotificationPreference.view(rows[0])
-    others = [each for each in row.choices if (each["category"], each["channel"]) != (category, channel)]
-    await change.update(unit, PREFERENCES, row, {"choices": [*others, said]})

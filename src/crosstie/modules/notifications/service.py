@@ -8,12 +8,15 @@ from typing import Any
 from crosstie.access import setting as settings
 from crosstie.declare.service import Provider
 from crosstie.errors import Fault, Invalid
-from crosstie.kit import ids
+from crosstie.kit import ids, json
 from crosstie.log.unit import Unit
 from crosstie.modules.notifications import audience
 from crosstie.modules.notifications.address import normal
 from crosstie.modules.notifications.ask import Request, ask
 from crosstie.modules.notifications.audience import Recipient
+
+#: bytes of the values that a message is filled in with: each recipient's record keeps them
+LARGEST = 65_536
 
 
 async def send_message(unit: Unit, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,6 +33,8 @@ async def send_message(unit: Unit, given: Mapping[str, Any]) -> dict[str, Any]:
     data = dict(given.get("data") or {})
     if given["template"] == "plain" and "subject" in said:
         data.setdefault("subject", said["subject"])
+    if len(json.dumps(data)) > LARGEST:
+        raise Invalid("There is too much data.", errors=[Fault("/data", "length", f"has at most {LARGEST} bytes")])
     id = _word(said, "request_id") or ids.fresh()
     made = await ask(
         unit,

@@ -178,7 +178,7 @@ def _noted(status: str, outcome: Outcome) -> tuple[str, str | None, str | None, 
     """Status, reason, provider, its id of the message, what it said."""
     said: Mapping[str, str] = outcome.response_headers or {}
     ended = {"delivered": "suppressed" if outcome.error_code else "sent", "dead": "failed"}.get(status, "queued")
-    provider = said.get("provider") if ended != "queued" or "uncertain" in said else None
+    provider = said.get("provider") if ended == "sent" or "uncertain" in said else None
     detail = (outcome.error_message or "")[:500] or None
     return ended, outcome.error_code, provider, said.get("provider-message-id"), detail
 

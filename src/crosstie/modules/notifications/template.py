@@ -10,6 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped
 
+from crosstie.access import scope
 from crosstie.db.statement import Statement, compiled
 from crosstie.declare import kind as kinds
 from crosstie.declare.field import Field, choice, identifier, integer, many
@@ -172,6 +173,8 @@ async def _rule(unit: Unit, before: MessageTemplate | None, values: dict[str, An
     """What can be wrong with a template is found when it is written, not when it is sent."""
     row = (before.__dict__ if before else {}) | values
     built = TEMPLATES.get(row["name"])
+    if built is not None and built.late is not None:  # words around a link that opens an account could lead it astray
+        scope.require(unit.actor, "*")
     if built is not None:  # whoever sends it knows these values and no others, and these may not be given up
         row = row | {"placeholders": [_document(each) for each in built.placeholders], "category": built.category}
         values |= {"placeholders": row["placeholders"], "category": row["category"]}

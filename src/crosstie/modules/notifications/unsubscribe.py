@@ -46,13 +46,12 @@ async def _see(unit: Unit, claim: Claim, given: Mapping[str, Any]) -> dict[str, 
     """What such messages are, and whether they are wanted."""
     row = await _message(unit, claim)
     wishes = await preference.of(unit, [row.user_id] if row.user_id else [], [row.address])
-    wish = wishes.get(row.user_id or row.address) or preference.Wish({})
     return {
         "firm": await unit.connection.fetchval("SELECT name FROM tenants"),
         "to": _hidden(row.address),
         "category": row.category,
         "channel": row.channel,
-        "wanted": wish.wanted(row.category, row.channel),
+        "wanted": preference.wanted(wishes.of(row.user_id, row.address), row.category, row.channel),
     }
 
 
