@@ -13,6 +13,7 @@ from uuid import uuid5
 import sqlalchemy as sa
 
 from crosstie.access.tenant import Tenant
+from crosstie.errors import Fault, Invalid
 from crosstie.log.event import Event
 from crosstie.log.unit import Unit
 from crosstie.services.provider import ServiceProvider
@@ -35,6 +36,14 @@ async def ask(unit: Unit, event: Event, operation: str, given: Given, part: str 
     known = {name: value for name, value in given.items() if value is not None}
     about = (event.subject_type, event.subject_id) if event.subject_type and event.subject_id else None
     await unit.request(operation, known, about, key=str(key))
+
+
+def entries(data: Given, name: str) -> list[Given]:
+    """The objects that an event lists; none where it does not list any. Raises Invalid for anything else."""
+    found = data.get(name) or []
+    if not isinstance(found, list) or not all(isinstance(each, Mapping) for each in found):
+        raise Invalid(f"{name} is no list of objects.", errors=[Fault(f"/{name}", "type", "must be a list of objects")])
+    return found
 
 
 async def currency(unit: Unit, data: Given) -> str:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from crosstie.declare.module import Reaction
-from crosstie.flows.ask import ask, currency, provided
+from crosstie.flows.ask import ask, currency, entries, provided
 from crosstie.log.event import Event
 from crosstie.log.unit import Unit
 
@@ -45,22 +45,22 @@ async def payroll(unit: Unit, event: Event, data: Data) -> None:
     words = f"Payroll {data['period']}"
     given = {"reference_type": "payroll", "reference_id": data["payroll_id"], "payment_method": "bank"}
     given |= {"currency": await currency(unit, data), "source_service": "erp"}
-    lines = data.get("lines")
+    lines = entries(data, "lines")
     if not lines:
         await ask(
             unit, event, "treasury.create_payment", given | {"amount": data["total_amount"], "description": words}
         )
         return
     for line in lines:
-        own = {"amount": line["amount"], "description": f"{words}, employee {line['employee_id']}"}
-        await ask(unit, event, "treasury.create_payment", given | own, str(line["employee_id"]))
+        own = {"amount": line.get("amount"), "description": f"{words}, employee {line.get('employee_id')}"}
+        await ask(unit, event, "treasury.create_payment", given | own, str(line.get("employee_id")))
 
 
 async def expense(unit: Unit, event: Event, data: Data) -> None:
     """An approved expense is recorded."""
     if not await provided(unit, "treasury"):
         return
-    given = {"amount": data["amount"], "currency": await currency(unit, data)}
+    given = {"amount": data.get("amount"), "currency": await currency(unit, data)}
     given |= {"description": data.get("category") or "Expense", "expense_date": event.at.date().isoformat()}
     given |= {"reference_type": "expense", "reference_id": data["expense_id"]}
     await ask(unit, event, "treasury.record_expense", given)

@@ -35,6 +35,8 @@ def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     heads = tuple(text[:-1] for text in checked if text.endswith(".*"))
     tails = tuple(text[1:] for text in checked if text.startswith("*."))
     exact = frozenset(text for text in checked if "*" not in text)
+    if not heads and not tails:  # asked for every event of every route: this takes a tenth of the time
+        return exact.__contains__
     return lambda name: name in exact or name.startswith(heads) or name.endswith(tails)
 
 

@@ -66,7 +66,8 @@ class Panel:
 
     async def listed(self, request: Request) -> Response:
         """Requests, effects or events as JSON."""
-        found = self._seen(int(request.query_params.get("after") or 0))
+        after = request.query_params.get("after", "")
+        found = self._seen(int(after) if after.isdecimal() else 0)
         what = request.path_params["what"]
         if what not in found:
             return problem(404, "not_found", "There is no such page.")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from crosstie.kit import money
+from crosstie.kit import clock, money
 from crosstie.sandbox.books import Document, Shelf
 
 Given = Mapping[str, Any]
 Rejection = tuple[str, Document]
+#: quantities are below it, with so many decimals
+MOST, PLACES = 10**12, 6
 
 
 class Refused(Exception):
@@ -60,8 +63,27 @@ def minor(value: Any, currency: str) -> int:
 
 
 def quantity(value: Any) -> Decimal:
-    """A quantity, number or decimal string."""
-    return Decimal(str(value))
+    """A quantity, number or decimal string, below a million millions."""
+    found = Decimal(str(value))
+    if abs(found) >= MOST or found != round(found, PLACES):
+        raise Refused("quantity", f"{value} is no quantity of {PLACES} decimals at most.")
+    return found
+
+
+def scaled(amount: int, factor: Decimal) -> int:
+    """Minor units times a quantity or a rate."""
+    try:
+        return money.scale(amount, factor)
+    except ValueError as error:
+        raise Refused("amount", str(error)) from None
+
+
+def moment(text: str) -> datetime:
+    """A point in time."""
+    try:
+        return clock.parse(text)
+    except ValueError as error:
+        raise Refused("moment", f"{text}: {error}") from None
 
 
 def plain(value: Decimal) -> int | Decimal:

@@ -11,6 +11,9 @@ import pytest
 
 from tests.parts.outside import Outside
 
+LINE = {"description": "Geyser", "quantity": 1, "unit_price": 100}
+BIG = LINE | {"quantity": 999, "unit_price": 9e12}
+
 
 def post(caller: httpx2.Client, path: str, status: int = 201, /, **body: Any) -> dict[str, Any]:
     """What a POST answers."""
@@ -154,6 +157,36 @@ def test_tills_and_devices(caller: httpx2.Client) -> None:
     page = get(caller, "iot/devices/device-uuid/telemetry", **query)
     assert (len(page["readings"]), page["total"], page["readings"][0]["measured_at"]) == (5, 12, "2024-12-05T01:00:00Z")
     assert caller.get("/api/v1/iot/devices/nobody/telemetry").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("treasury/invoices", {"customer_id": "c", "currency": "KES", "lines": [LINE | {"quantity": 1e300}]}),
+        ("treasury/invoices", {"customer_id": "c", "currency": "KES", "lines": [LINE | {"unit_price": 1e13}]}),
+        ("treasury/invoices", {"customer_id": "c", "currency": "QQQ", "lines": [LINE]}),
+        (
+            "treasury/invoices",
+            {"customer_id": "c", "currency": "KES", "lines": [BIG]},
+        ),
+        ("treasury/expenses", {"amount": 0.001, "currency": "KES", "description": "x"}),
+        ("inventory/movements", {"item_id": "item-uuid", "type": "receipt", "quantity": 1e200}),
+        ("inventory/movements", {"item_id": "item-uuid", "type": "receipt", "quantity": -1}),
+        ("inventory/movements", {"item_id": "item-uuid", "type": "transfer", "quantity": 1}),
+        ("inventory/adjustments", {"sku": "NOTHING", "adjustment": 1, "reason": "x"}),
+        ("inventory/reservations", {"order_id": "o", "items": [{"sku": "PIPE-22", "quantity": 1}], "expires_at": "x"}),
+        ("inventory/movements", {"item_id": "item-uuid", "type": "receipt", "quantity": 1e-9}),
+        ("projects/nobody/expenses", {"amount": 1, "currency": "KES"}),
+        ("projects/project-uuid/expenses", {"amount": 1, "currency": "USD"}),
+        ("auth/users/sync", {"email": "a@example.com", "tenant_slug": "nobody"}),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    outside: Outside, caller: httpx2.Client, path: str, body: dict[str, Any]
+) -> None:
+    answer = caller.post(f"/api/v1/{path}", json=body)
+    assert answer.status_code in (404, 422), answer.text
+    assert outside.listed("effects") == []
 
 
 def test_people_are_known_once(caller: httpx2.Client) -> None:

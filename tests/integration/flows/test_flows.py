@@ -172,6 +172,21 @@ async def test_the_same_event_by_two_ways_is_one_effect(
     assert len({each["key"] for each in outside.listed("requests")}) == 1
 
 
+@pytest.mark.parametrize("lines", [["PIPE-22"], [{"sku": "PIPE-22"}]])
+async def test_an_event_that_makes_no_sense_is_kept_with_its_cause(
+    outside: Outside, client: httpx2.AsyncClient, lines: list[Any]
+) -> None:
+    await connect(client, outside, "inventory")
+    id = await tell(client, "erp.order.created", lines=lines)
+    for _ in range(900):
+        found = (await client.get("/api/v1/deliveries", params={"event_id": id})).json()["data"]
+        if codes := {each["error_code"] for each in found} - {None}:
+            break
+        await asyncio.sleep(0.1)
+    assert codes == {"invalid"}
+    assert outside.listed("requests") == []
+
+
 async def test_nothing_follows_where_nobody_provides_the_service(outside: Outside, client: httpx2.AsyncClient) -> None:
     await connect(client, outside, "inventory")
     for event in EXAMPLES:

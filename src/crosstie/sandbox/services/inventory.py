@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from crosstie.kit import clock
 from crosstie.sandbox.books import Document, Shelf, fresh, stamp
-from crosstie.sandbox.verb import Counterpart, Given, Refused, Rejection, Verb, plain, quantity
+from crosstie.sandbox.verb import Counterpart, Given, Refused, Rejection, Verb, moment, plain, quantity
 
 #: seconds that a reservation holds unless it says until when; below so many left, stock is low
 HOLDS, LOW = 900.0, 10
@@ -96,7 +96,7 @@ def create_reservation(shelf: Shelf, given: Given) -> Document:
         shelf.put("item", item["id"], item)
         _tell_level(shelf, item, place)
     id, until = fresh(), given.get("expires_at")
-    seconds = (clock.parse(until) - clock.now()).total_seconds() if until else HOLDS
+    seconds = (moment(until) - clock.now()).total_seconds() if until else HOLDS
     made = {
         "id": id, "order_id": given["order_id"], "items": given["items"], "status": "confirmed", "expires_at": until,
         "warehouse_id": place,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from crosstie.kit import clock
 from crosstie.sandbox.books import Document, Shelf
-from crosstie.sandbox.verb import Counterpart, Given, Refused, Verb, page
+from crosstie.sandbox.verb import Counterpart, Given, Refused, Verb, moment, page
 
 DEVICES = {"device-uuid": ("temperature", "C", 21.5), "pump-uuid": ("pressure", "bar", 3.2)}
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -20,8 +20,8 @@ def get_telemetry(shelf: Shelf, given: Given) -> Document:
     if given["id"] not in DEVICES:
         raise Refused("not_found", "There is no such device.", 404)
     metric, unit, middle = DEVICES[given["id"]]
-    until = min(_moment(given.get("to"), clock.now()), clock.now())
-    since = _moment(given.get("from"), until - SPAN)
+    until = min(moment(given["to"]) if given.get("to") else clock.now(), clock.now())
+    since = moment(given["from"]) if given.get("from") else until - SPAN
     step = _step(given.get("interval"))
     count = (
         max(0, min(MOST, int((until - since).total_seconds()) // step)) if given.get("metric", metric) == metric else 0
@@ -40,13 +40,6 @@ def _value(middle: float, at: int) -> float:
 
 def _written(at: int) -> str:
     return clock.format(datetime.fromtimestamp(at, UTC))
-
-
-def _moment(text: str | None, default: datetime) -> datetime:
-    try:
-        return clock.parse(text) if text else default
-    except ValueError as error:
-        raise Refused("moment", f"{text}: {error}") from None
 
 
 def _step(text: str | None) -> int:

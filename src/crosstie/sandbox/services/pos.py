@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from crosstie.kit import money
 from crosstie.sandbox.books import Document, Shelf, fresh
-from crosstie.sandbox.verb import Counterpart, Given, Refused, Verb, minor, page, quantity
+from crosstie.sandbox.verb import Counterpart, Given, Refused, Verb, minor, page, quantity, scaled
 
 PRODUCTS = (
     ("PIPE-22", "Pipe 22 mm", "450.00", 5), ("GEYSER-150", "Geyser 150 l", "48500.00", 6),
@@ -53,7 +53,7 @@ def create_order(shelf: Shelf, given: Given) -> Document:
 
 
 def _line(line: Given, currency: str) -> int:
-    due = money.scale(minor(line["unit_price"], currency), quantity(line["quantity"]))
+    due = scaled(minor(line["unit_price"], currency), quantity(line["quantity"]))
     said = line.get("total_price")
     if said is not None and minor(said, currency) != due:
         raise Refused("total_price", f"{line['quantity']} at {line['unit_price']} is not {said}.")

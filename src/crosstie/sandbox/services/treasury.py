@@ -8,7 +8,7 @@ from typing import Any
 
 from crosstie.kit import money
 from crosstie.sandbox.books import Document, Shelf, fresh, stamp
-from crosstie.sandbox.verb import Counterpart, Given, Refused, Rejection, Verb, minor, quantity
+from crosstie.sandbox.verb import Counterpart, Given, Refused, Rejection, Verb, minor, quantity, scaled
 
 #: seconds until a payment is decided
 DECIDES = 2.0
@@ -143,10 +143,10 @@ def _totals(shelf: Shelf, lines: Sequence[Given], currency: str) -> Document:
     """The sums of lines, each rounded to the minor unit."""
     subtotal = tax = 0
     for line in lines:
-        net = money.scale(minor(line["unit_price"], currency), quantity(line["quantity"]))
+        net = scaled(minor(line["unit_price"], currency), quantity(line["quantity"]))
         net -= minor(line.get("discount_amount") or 0, currency)
         subtotal += net
-        tax += money.scale(net, _rate(shelf, line) / 100)
+        tax += scaled(net, _rate(shelf, line) / 100)
     sums = {"subtotal": subtotal, "tax_amount": tax, "total_amount": subtotal + tax}
     return {name: money.format(value, currency) for name, value in sums.items()} | {"currency": currency}
 
