@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
+from standardwebhooks import Webhook
 
 from tests.integration.notifications.conftest import Desk, address
 from tests.parts.carriers import ACCOUNT, KEY, SENDER, TOKEN, USERNAME, Exchange, exchanging
 from tests.parts.post import Mailbox, mailbox, texts
+from tests.receiver import Receiver
 
 
 @pytest.fixture
@@ -104,6 +108,20 @@ async def test_whatsapp_and_push(desk: Desk, exchange: Exchange) -> None:
         (f"whatsapp:{to}", f"whatsapp:{SENDER}")
     ]
     assert [(each["title"], each["text"]) for each in exchange.to("device-1")] == [("S", "P")]
+
+
+async def test_a_webhook_of_a_chat_room(desk: Desk, receiver: Receiver) -> None:
+    secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    await desk.make("notification-providers", name="chat", channel="webhook", kind="webhook", options={}, secret=secret)
+    said = await desk.send("plain", receiver.url, channel="webhook", data={"subject": "S", "text": "T"})
+    row = await desk.ended(said["messages"][0]["id"], "sent")
+    (taken,) = receiver.got
+    Webhook(secret).verify(taken.body, dict(taken.headers))
+    assert json.loads(taken.body) == {"id": row["id"], "title": "S", "text": "T"}
+    closed = await desk.send("plain", "https://169.254.169.254/x", channel="webhook", data={"text": "T"})
+    assert (await desk.ended(closed["messages"][0]["id"], "failed"))["reason"] == "connect"
+    weak = {"name": "weak", "channel": "webhook", "kind": "webhook", "options": {}, "secret": "short"}
+    assert (await desk.client.post("/api/v1/notification-providers", json=weak)).status_code == 422
 
 
 async def test_a_text_that_is_far_too_long_is_not_sent(desk: Desk, exchange: Exchange) -> None:

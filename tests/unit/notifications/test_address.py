@@ -25,6 +25,9 @@ from crosstie.modules.notifications.address import normal, segments
         ("sms", "not a number", "KE", None),
         ("push", " token ", None, "token"),
         ("push", "", None, None),
+        ("webhook", "https://chat.example/hook", None, "https://chat.example/hook"),
+        ("webhook", "chat.example", None, None),
+        ("webhook", "file:///etc/passwd", None, None),
         ("push", "x" * 2001, None, None),
     ],
 )

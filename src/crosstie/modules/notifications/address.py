@@ -21,6 +21,8 @@ def normal(channel: str, word: str, country: str | None) -> str | None:
         return word.lower() if len(word) <= 254 and FORMATS["email"].fullmatch(word) else None
     if channel in ("sms", "whatsapp"):
         return _number(word, country)
+    if channel == "webhook":
+        return word if word.startswith(("https://", "http://")) and FORMATS["uri"].fullmatch(word) else None
     return word
 
 

@@ -17,14 +17,17 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """One kind of provider. In `path` and `body` stand values in braces: to, from, text, title, id and the
-    provider's options; what stays empty is left out."""
+    """One kind of provider; of `signed` the recipient's address is the one that is posted to.
+
+    In `path` and `body` stand values in braces: to, text, title, id and the provider's options, such as `sender`. What
+    stays empty is left out.
+    """
 
     kind: str
     channels: tuple[str, ...]
     url: str
     path: str
-    auth: Literal["basic", "header", "google"]
+    auth: Literal["basic", "header", "google", "signed"]
     body: Body
     form: Literal["form", "json"] = "form"
     #: with `basic` the option that is the user name, with `header` the header
@@ -53,7 +56,9 @@ class Carrier:
         return urlencode(filled).encode(), "application/x-www-form-urlencoded"
 
     def credential(self, values: Mapping[str, str], secret: str) -> dict[str, str]:
-        """The headers that show who asks; of `google` the secret is a token already."""
+        """The headers that show who asks; of `google` the secret is a token already, and what is signed needs none."""
+        if self.auth == "signed":
+            return {}
         if self.auth == "basic":
             pair = f"{values[self.account]}:{secret}".encode()
             return {"authorization": f"Basic {base64.b64encode(pair).decode()}"}
@@ -104,6 +109,10 @@ CARRIERS = {
                          "data": {"message_id": "{id}"}}},
             form="json", options=("account",), id=("name",), code=("error", "details", 0, "errorCode"),
             final={"UNREGISTERED": "unknown_address", "INVALID_ARGUMENT": "refused"},
+        ),
+        Carrier(
+            "webhook", ("webhook",), "", "", "signed", {"id": "{id}", "title": "{title}", "text": "{text}"},
+            form="json",
         ),
     )
 }  # fmt: skip

@@ -10,7 +10,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
-from crosstie.kit import clock, json
+from crosstie.kit import clock, json, webhook
 from crosstie.kit.fetch import Fetcher, Unanswered, Unfetched
 from crosstie.modules.notifications.address import MOST, segments
 from crosstie.modules.notifications.carrier import Carrier, at
@@ -45,7 +45,10 @@ class Http:
             body, kind = carrier.content(values)
             headers = {"content-type": kind, "idempotency-key": str(letter.id)}
             headers |= carrier.credential(values, secret)
-            status, found = await self._fetcher.ask("POST", carrier.target(self._base, values), headers, body)
+            url = carrier.target(self._base, values)
+            if carrier.auth == "signed":
+                url, headers = letter.address, headers | webhook.headers([webhook.signer(secret)], str(letter.id), body)
+            status, found = await self._fetcher.ask("POST", url, headers, body)
         except Unanswered as error:
             return Verdict(False, "no_answer", str(error)[:300], uncertain=True)
         except (Unfetched, ValueError) as error:

@@ -19,6 +19,7 @@ from crosstie.declare.row import Record
 from crosstie.declare.sealed import sealed
 from crosstie.declare.shape import fault
 from crosstie.errors import EgressForbidden, Fault
+from crosstie.kit import webhook
 from crosstie.kit.egress import Forbidden, Guard
 from crosstie.kit.fetch import Fetcher
 from crosstie.kit.resolver import Resolver
@@ -71,9 +72,18 @@ async def _rule(unit: Unit, before: NotificationProvider | None, values: dict[st
         except Forbidden as error:
             raise EgressForbidden(str(error), errors=[Fault("/url", "egress_forbidden", str(error))]) from None
     secret = values.pop("secret", None)
+    if row["kind"] == "webhook" and (secret is not None or before is None):
+        _signing(secret)
     if secret is not None:
         await unit.log.cipher.ready(unit.connection, unit.tenant_id)
         values["secret"] = unit.log.cipher.seal(unit.tenant_id, secret.encode(), TABLE, "secret", row["id"])
+
+
+def _signing(secret: str | None) -> None:
+    try:
+        webhook.signer(secret or "")
+    except ValueError:
+        raise fault("/secret", "secret", "must be a signing secret: whsec_ and 24 to 64 bytes in base64") from None
 
 
 def _server(row: Mapping[str, Any]) -> None:
