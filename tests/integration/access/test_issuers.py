@@ -176,6 +176,17 @@ async def test_nobody_bars_another_tenants_people(stage: Stage, issuer: Issuer) 
         assert [row["id"] for row in answer.json()["data"]] == [str(victim.id)], "the token names its tenant"
 
 
+async def test_a_token_that_names_its_tenant_is_that_tenants(stage: Stage, issuer: Issuer) -> None:
+    """Another one that registered the same issuer and audience, without a claim, gets nothing of it."""
+    victim, evil = await stage.tenant(), await stage.tenant()
+    async with evil.client() as two, victim.client() as one:
+        await trust(two, issuer)
+        await trust(one, issuer, claims={"tenant": "firm"})
+    token = issuer.token(**PERSON, firm=str(victim.id))
+    answer = await ask(victim, token, "/api/v1/tenants")
+    assert [row["id"] for row in answer.json()["data"]] == [str(victim.id)]
+
+
 async def test_keys_rotate_without_a_restart(client: httpx2.AsyncClient, tenant: Tenant, issuer: Issuer) -> None:
     await trust(client, issuer)
     assert await status(tenant, issuer.token(**PERSON)) == 200

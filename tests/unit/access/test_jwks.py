@@ -148,6 +148,7 @@ async def test_a_key_signs_with_its_own_algorithm_alone() -> None:
     assert await issuer.knows("o", "EdDSA")
 
 
+@pytest.mark.filterwarnings("ignore:Key size should be")
 @pytest.mark.parametrize(
     "key",
     [
@@ -156,13 +157,26 @@ async def test_a_key_signs_with_its_own_algorithm_alone() -> None:
         public(ES, key_ops=["encrypt"]),
         ES.as_dict(private=True) | {"kid": "a"},
         {"kty": "RSA", "kid": "a", "e": "AQAB", "n": "w" * 171},
+        {"kty": "RSA", "kid": "a", "e": "AQAB", "n": "A" * 180 + "w" * 171},
         {"kty": "RSA", "kid": "a"},
         {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "a"},
         {"kty": [], "kid": "a"},
         "a",
         None,
     ],
-    ids=["secret", "encryption", "wrapping", "private", "short", "bare", "point", "listed", "text", "nothing"],
+    ids=[
+        "secret",
+        "encryption",
+        "wrapping",
+        "private",
+        "short",
+        "short and padded",
+        "bare",
+        "point",
+        "listed",
+        "text",
+        "nothing",
+    ],
 )
 def test_what_is_no_public_key_for_signatures_is_left_out(key: Any) -> None:
     assert read(json.dumps({"keys": [key, public(ES, "b")]}))[0].kid == "b"

@@ -91,7 +91,38 @@ async def test_a_code_traded_by_two_at_once_serves_nobody_for_long(world: World)
     answers = await asyncio.gather(*(world.app.trade(code) for _ in range(6)))
     good = [answer.json() for answer in answers if answer.status_code == 200]
     assert len(good) == 1
+    assert sorted(answer.status_code for answer in answers) == [200, *[400] * 5]
     await becomes(world.admin, good[0]["access_token"], 401)
+
+
+async def test_a_refresh_token_used_by_two_at_once_serves_nobody_for_long(world: World) -> None:
+    tokens = await world.app.tokens(world.browser)
+    again = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    answers = await asyncio.gather(*(world.app.ask(**again) for _ in range(6)))
+    assert sorted(answer.status_code for answer in answers) == [200, *[400] * 5]
+    (good,) = (answer.json() for answer in answers if answer.status_code == 200)
+    await becomes(world.admin, good["access_token"], 401)
+    late = await world.app.ask(grant_type="refresh_token", refresh_token=good["refresh_token"])
+    assert late.json()["error"] == "invalid_grant"
+
+
+async def test_what_is_over_buys_nothing(world: World, stage: Stage) -> None:
+    superuser = await stage.superuser()
+
+    async def over(table: str) -> None:
+        past = f"UPDATE {table} SET expires_at = now() - interval '1 second' WHERE tenant_id = $1"
+        await superuser.execute(past, world.tenant.id)
+
+    code = await world.app.code(world.browser)
+    await over("oauth_codes")
+    answer = await world.app.trade(code)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    for table in ("oauth_refreshes", "oauth_families"):
+        tokens = await world.app.tokens(world.browser)
+        await over(table)
+        answer = await world.app.ask(grant_type="refresh_token", refresh_token=tokens["refresh_token"])
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant"), table
+    await superuser.close()
 
 
 async def test_a_refresh_token_used_twice_ends_its_family(world: World) -> None:
