@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -16,6 +17,7 @@ from crosstie.declare.service import Provider
 from crosstie.errors import Invalid, MoveRefused
 from crosstie.log.event import Actor
 from crosstie.log.unit import Unit
+from crosstie.services.remote import Call
 from tests.integration.services.conftest import INVOICE, provide, until
 from tests.parts.peer import Peer
 from tests.stage import Stage, Tenant
@@ -185,3 +187,17 @@ async def test_nobody_provides_it_yet(
     await provide(client, remote, "logistics")
     found = await ended(client, id, "failed")
     assert found["problem"]["code"] == "not_found"
+
+
+async def test_one_service_does_not_take_all_places(
+    process: Process, client: httpx2.AsyncClient, treasury: Peer, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crosstie.services.caller.ABREAST", 2)
+    await treasury.fail(usual="deaf")
+    service, operation = process.log.catalogue.operation("treasury.find_invoice")
+    found = await process.gateway.peers.find(tenant.id, "treasury")
+    assert found is not None
+    call = Call(found, service, operation, {"reference_type": "a", "reference_id": "b"}, None)
+    outcomes = await asyncio.gather(*(process.gateway.caller.call(call) for _ in range(5)))
+    assert sorted(outcome.code for outcome in outcomes) == ["service_resting"] * 3 + ["timeout"] * 2
+    assert {outcome.requests for outcome in outcomes if outcome.code == "service_resting"} == {0}
