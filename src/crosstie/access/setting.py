@@ -119,8 +119,9 @@ SECTIONS: dict[str, Section] = {
     ),
     "notifications": Section(
         (
-            Field(kinds.Many(kinds.Choice(("email", "sms", "push", "in_app")), 4, distinct=True), name="channels",
-                  doc="Ways in which people may be told.", default=lambda: ["email", "in_app"]),
+            Field(kinds.Many(kinds.Choice(("email", "sms", "whatsapp", "push", "webhook", "in_app")), 6, distinct=True),
+                  name="channels", doc="Ways in which people may be told of events.",
+                  default=lambda: ["email", "in_app"]),
             Field(kinds.Many(kinds.Text(100, 1), 100), name="muted", doc="Event types that nobody is told of.",
                   default=list),
             _words("quiet_from", "From then on nobody is disturbed (local time).", 5, CLOCK),
