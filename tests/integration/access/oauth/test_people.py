@@ -84,6 +84,8 @@ async def test_a_code_works_once_and_its_second_use_ends_everything(world: World
     await becomes(world.admin, tokens["access_token"], 401)
     late = await world.app.ask(grant_type="refresh_token", refresh_token=tokens["refresh_token"])
     assert late.json()["error"] == "invalid_grant"
+    noted = (await world.admin.get("/api/v1/audit-entries?action=oauth-apps.reuse")).json()["data"]
+    assert [(entry["outcome"], entry["after"]["what"]) for entry in noted][-1] == ("denied", "code")
 
 
 async def test_a_code_traded_by_two_at_once_serves_nobody_for_long(world: World) -> None:
