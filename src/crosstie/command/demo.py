@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 
 import httpx2
 from rich.console import Console
@@ -55,10 +56,18 @@ async def _tenant(process: Process, known: Demo | None) -> Demo:
 
 
 async def begin(sandbox: str) -> None:
-    """Have the story of the demo told once: a won opportunity becomes an invoice at a treasury that fails twice."""
+    """Have the story of the demo told once: a won opportunity becomes an invoice at a treasury that fails twice.
+
+    Where the sandbox is just away, it is told when somebody asks for it on its page.
+    """
     async with httpx2.AsyncClient(base_url=sandbox, verify=False) as client:
-        if (await client.get("/story", params={"format": "json"})).json()["opportunity"] is None:
-            await client.post("/story")
+        with suppress(httpx2.HTTPError):
+            await _begin(client)
+
+
+async def _begin(client: httpx2.AsyncClient) -> None:
+    if (await client.get("/story", params={"format": "json"})).json()["opportunity"] is None:
+        await client.post("/story")
 
 
 def describe(console: Console, shown: Demo, sandbox: str) -> None:
