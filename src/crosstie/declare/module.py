@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -40,6 +41,8 @@ class Reaction:
     ordered: bool = False
     #: an event that its sender dates before one of the same subject that was taken already is passed over
     latest: bool = False
+    #: a test of the event's data; what fails it makes no delivery. None takes all
+    passes: Callable[[Any], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

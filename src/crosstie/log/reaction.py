@@ -54,6 +54,7 @@ class Reactions:
                 id=uuid5(tenant, f"reaction {each.name}"),
                 sink=KIND,
                 wants=wants,
+                passes=each.passes,
                 ordered=each.ordered,
                 urgent=False,
                 schedule=self._schedule,

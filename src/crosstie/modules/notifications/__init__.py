@@ -19,7 +19,7 @@ MODULE = Module(
     events=EVENTS,
     reactions=(
         Reaction("suppressions", ("message.failed",), suppression.note),
-        Reaction("receipts", ("inbound.received",), receipt.note),
+        Reaction("receipts", ("inbound.received",), receipt.note, passes=receipt.about),
     ),
     links=(UNSUBSCRIBE_LINK,),
     provides=(NOTIFICATIONS,),

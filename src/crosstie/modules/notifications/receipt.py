@@ -28,14 +28,21 @@ _SENT = Statement(
 )
 
 
+def about(data: Mapping[str, Any]) -> bool:
+    """Whether a webhook may be a receipt: most are not, and are no work."""
+    body = data["body"]
+    named, status, _ = FIELDS.get(data["dialect"], USUAL)
+    if not isinstance(body, dict) or not isinstance(body.get(named), str):
+        return False
+    return str(body.get(status) or "").lower() in ARRIVED | LOST
+
+
 async def note(unit: Unit, event: Event, data: Mapping[str, Any]) -> None:
-    """After a webhook: where it is about a message of ours, that says so."""
+    """After a webhook that may be a receipt: where it is about a message of ours, that says so."""
     body = data["body"]
     named, status, why = FIELDS.get(data["dialect"], USUAL)
-    if not isinstance(body, dict) or not isinstance(body.get(named), str):
-        return
-    word = str(body.get(status) or "").lower()
-    rows = await unit.fetch(_SENT, id=body[named]) if word in ARRIVED | LOST else []
+    word = str(body[status]).lower()
+    rows = await unit.fetch(_SENT, id=body[named])
     if not rows:
         return
     row = Message.view(rows[0])
