@@ -83,6 +83,8 @@ class ServiceCall(Record):
     key: Mapped[str] = mapped_column(sa.Text)
     #: the caller's Idempotency-Key, where he sent one: a repeat finds this call
     claim: Mapped[UUID | None] = mapped_column(sa.Uuid)
+    #: the address that it was sent to last: what came of it can be found out there and nowhere else
+    sent_to: Mapped[str | None] = mapped_column(sa.Text)
     #: until when whoever runs it outside the worker has it
     lease_until: Mapped[datetime | None] = moment(doc="When its outcome counts as unknown.", nullable=True)
     #: since when something is sent that nobody answered
@@ -97,7 +99,7 @@ async def _noted(unit: Unit, row: ServiceCall, given: Mapping[str, Any]) -> dict
 
 async def _again(unit: Unit, row: ServiceCall, given: Mapping[str, Any]) -> dict[str, Any]:
     """What was refused is sent with a new key, as the old one stands for that answer; anything else with its own."""
-    changes: dict[str, Any] = {"finished_at": None, "problem": None, "lease_until": None}
+    changes: dict[str, Any] = {"finished_at": None, "problem": None, "lease_until": None, "sent_to": None}
     if row.unanswered_at is None and (row.response_status or 0) >= 400:
         changes["key"] = str(ids.uuid7())
     return changes

@@ -44,20 +44,20 @@ class Desk:
         self._log = log
         self._lease = timedelta(seconds=longest + GRACE)
 
-    async def begin(self, wish: Wish, key: Key | None) -> ServiceCall | Answer:
-        """The row of a change that may now be sent; or the answer, where a repeat of it is known.
+    async def begin(self, wish: Wish, key: Key | None, where: str) -> ServiceCall | Answer:
+        """The row of a change that may now be sent to this address; or the answer, where a repeat of it is known.
 
         Raises AlreadyRunning while the same is being sent, KeyReused where the key stood for another change.
         """
         if key is None:
             async with self._log.unit(wish.tenant_id, wish.actor, **_context(wish)) as unit:
-                return await self._written(unit, wish, json.dumps(wish.given))
+                return await self._written(unit, wish, json.dumps(wish.given), sent_to=where)
         await self._log.cipher.load(self._log.app, wish.tenant_id)
         async with entered(self._log, wish.tenant_id, key) as (connection, stored):
             if stored is not None:
                 return stored
             unit = Unit(self._log, connection, wish.tenant_id, wish.actor, **_context(wish))
-            begun = await self._claimed(unit, wish, key)
+            begun = await self._claimed(unit, wish, key, where)
             if isinstance(begun, Answer):
                 await keep(unit, key, begun)
             await unit.finish()
@@ -71,12 +71,12 @@ class Desk:
             provider="remote", **more,
         )  # fmt: skip
 
-    async def _claimed(self, unit: Unit, wish: Wish, key: Key) -> ServiceCall | Answer:
+    async def _claimed(self, unit: Unit, wish: Wish, key: Key, where: str) -> ServiceCall | Answer:
         """The row that a key stands for: new, or that of an earlier request which has no stored answer."""
         given = json.dumps(wish.given)
         rows = await unit.fetch(CLAIMED, claim=key.place)
         if not rows:
-            return await self._written(unit, wish, given, claim=key.place)
+            return await self._written(unit, wish, given, claim=key.place, sent_to=where)
         row = ServiceCall.view(rows[0])
         if (row.operation, row.given) != (wish.name, given.decode()):
             raise KeyReused()
@@ -84,14 +84,12 @@ class Desk:
             raise AlreadyRunning(headers={"Retry-After": "1"})
         if row.status == "running":  # whoever sent it is gone
             row = await calls.take(unit, row, "lose", {"lease_until": None})
-        if row.status == "dead" and row.unanswered_at is not None:  # the worker finds out what came of it first
-            row = await calls.take(unit, row, "retry", {})
-        if row.status in ("pending", "uncertain"):
+        if row.status in ("pending", "uncertain") or row.unanswered_at is not None:  # nobody sends it again unasked
             return await _accepted(unit, row)
         if row.status == "done":
             return _done(wish, row.answer or "null")
         fresh = {"status": "running", "lease_until": unit.now + self._lease, "attempts": row.attempts + 1}
-        return unit.update(row, fresh | {"finished_at": None})
+        return unit.update(row, fresh | {"finished_at": None, "sent_to": where})
 
     async def end(
         self,

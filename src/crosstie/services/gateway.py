@@ -100,7 +100,7 @@ class Gateway:
         too. `refused` draws the answer of a refusal.
         """
         peer = await self._peer(wish)
-        begun = await self._desk.begin(wish, key)
+        begun = await self._desk.begin(wish, key, peer.base_url)
         if isinstance(begun, Answer):
             return begun
         call = self._of(wish, peer, begun.key)

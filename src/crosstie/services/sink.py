@@ -41,6 +41,7 @@ REMEMBERED = timedelta(hours=72)
 ABREAST = 16
 #: those that say that a call is to be done
 TYPES = ("service_call.requested", "service_call.queued", "service_call.retried", "service_call.uncertain")
+ELSEWHERE = "It was sent to another provider than the present one, and nobody answered: ask there, then try it again."
 NAMED = (
     "SELECT t.tenant_id, t.status, p.service FROM tenants t LEFT JOIN service_providers p ON p.tenant_id = t.tenant_id"
     " WHERE t.tenant_id = ANY ($1::uuid[])"
@@ -130,6 +131,10 @@ class Calls:
         service, operation = self._log.catalogue.operation(row.operation)
         given = json.loads((row.given or "{}").encode())
         peer = await self._peers.find(lease.tenant_id, service.name)
+        unknown = row.unanswered_at is not None or row.status == "running"
+        if unknown and row.sent_to not in (None, peer.base_url if peer else None):
+            await self._note(lease, row, Verdict("give-up", problem=ServiceFault(ELSEWHERE)), {})
+            return
         if peer is not None:
             actor = Actor(row.actor_type, row.actor_id)
             wish = Wish(lease.tenant_id, actor, service, operation, given, row.correlation_id, lease.event.trace)
@@ -164,7 +169,7 @@ class Calls:
     async def _remote(self, lease: Lease, row: ServiceCall, peer: Peer, wish: Wish) -> None:
         if peer.rest is not None and peer.rest > 0:
             raise Undone(RESTING, "it failed again and again and is left in peace", peer.rest)
-        row = await self._begun(lease, row)
+        row = await self._begun(lease, row, peer)
         if row.status in OVER:
             return
         doubtful = row.unanswered_at is not None
@@ -180,7 +185,7 @@ class Calls:
         if outcome.code and (found.move != "lose" or doubtful):
             raise Undone(outcome.code, outcome.words, outcome.retry_after)
 
-    async def _begun(self, lease: Lease, row: ServiceCall) -> ServiceCall:
+    async def _begun(self, lease: Lease, row: ServiceCall, peer: Peer) -> ServiceCall:
         """The call as one that is under way. What was so already, by a worker that died, is uncertain."""
         async with self._unit(lease) as unit:
             held = await unit.get(ServiceCall, row.id, lock=True)
@@ -190,6 +195,7 @@ class Calls:
                 gone = MoveRefused("Its operation was cancelled before it was sent.")
                 return await note(unit, held, Verdict("fail", problem=gone), {})
             changes: dict[str, Any] = {"provider": "remote", "attempts": held.attempts + 1, "lease_until": None}
+            changes["sent_to"] = peer.base_url
             if held.status == "running" and held.unanswered_at is None:
                 changes |= {"status": "uncertain", "unanswered_at": unit.now}
             elif held.unanswered_at is None:

@@ -204,6 +204,33 @@ async def test_a_service_that_is_still_at_it_is_no_refusal(client: httpx2.AsyncC
     assert (await client.get("/api/v1/service-providers/treasury")).json()["failures"] == 0
 
 
+async def test_what_one_provider_left_unanswered_is_not_sent_to_another(
+    client: httpx2.AsyncClient, treasury: Peer
+) -> None:
+    await treasury.fail(usual="reset")
+    expense = {"description": "Taxi", "amount": "15.50", "currency": "KES"}
+    answer = await client.post("/api/v1/treasury/expenses", json=expense)
+    assert answer.status_code == 202
+    id = answer.headers["location"].rsplit("/", 1)[-1]
+    async with peer() as other:
+        await provide(client, other, "treasury")
+
+        async def dead() -> Any:
+            found = (await client.get(f"/api/v1/service-calls/{id}")).json()
+            return found if found["status"] == "dead" else None
+
+        found = await until(dead)
+        assert found["problem"]["code"] == "service_fault"
+        assert (await client.get(answer.headers["location"])).json()["status"] == "failed"
+        assert await other.seen() == []
+        assert (await client.post(f"/api/v1/service-calls/{id}/retry", json={})).status_code == 200  # by decision
+
+        async def made() -> Any:
+            return await other.made()
+
+        await until(made)
+
+
 async def test_what_is_queued_can_be_cancelled(client: httpx2.AsyncClient, treasury: Peer) -> None:
     await treasury.fail(usual="503")
     answer = await client.post(PATH, json=INVOICE)
