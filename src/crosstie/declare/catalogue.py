@@ -24,8 +24,8 @@ from crosstie.kit import text
 SAMPLE_ID = "01936f0e-8c1a-7b5e-9c3d-2f6a1b4c5d6e"
 #: believable texts; the first that a field takes is its example
 TEXTS = (
-    "text", "ZA", "ZAR", "thandi@example.com", "https://example.com/", "acme.meter.read", "+27821234567", "2026-03-01",
-    "08:00", "2026-000017", "ABC-123", "a1b2c3d4" * 8, "a1b2c3d4" * 4, "image/jpeg", "1.50", "17",
+    "text", "ZA", "ZAR", "thandi@example.com", "https://example.com/", "acme.meter.read", "role:owner", "+27821234567",
+    "2026-03-01", "08:00", "2026-000017", "ABC-123", "a1b2c3d4" * 8, "a1b2c3d4" * 4, "image/jpeg", "1.50", "17",
 )  # fmt: skip
 SAMPLE_TIME = "2026-03-01T08:00:00Z"
 

@@ -98,6 +98,8 @@ async def test_a_receiver_that_fails_is_down_fires_and_comes_back(
     assert await told(client, "integration.down")
     taken = await client.post(f"/api/v1/alerts/{alert['id']}/acknowledge")
     assert taken.json()["acknowledged_by"].startswith("api_key:")
+    (entry,) = await listed(client, "audit-entries", request_id=taken.headers["x-request-id"])
+    assert (entry["action"], entry["target"]) == ("alerts.acknowledge", {"type": "alert", "id": alert["id"]})
 
     receiver.answer = lambda received: web.Response(status=204)
     (over,) = await until(lambda: of_kind(client, "unavailable", "resolved"), "the alert is over")
