@@ -4,7 +4,7 @@
 
 `POST /-/faults` with `{"faults": ["500", "drip", …]}` sets what happens to the next requests, one each; an entry may be
     ok · 400 · 401 · 404 · 409 · 422 · 429:SECONDS · 500 · 502 · 503 · odd (a success that breaks the contract)
-    slow:SECONDS · drip (a byte a second) · reset (after the work is done) · refuse (before any work) · deaf (no work)
+    slow:SECONDS · drip (a byte a second) · reset, garbage (after the work is done) · refuse (before any work) · deaf (no work)
 `{"usual": "500"}` is what happens to all others. `GET /-/seen` tells of every request, and what was made.
 """
 
@@ -79,7 +79,7 @@ class Service:
         if kind == "reset":
             self.reset(writer)
             return
-        await self.send(writer, status, document, drip=kind == "drip")
+        await self.send(writer, status, document, drip=kind == "drip", broken=kind == "garbage")
 
     def work(self, method: str, path: str, headers: dict[str, str], body: Any) -> tuple[int, dict[str, Any]]:
         """Make what is asked for, once per key; or read."""
@@ -113,9 +113,16 @@ class Service:
         await self.send(writer, 200, {"seen": self.seen, "made": list(self.made.values())})
 
     async def send(
-        self, writer: asyncio.StreamWriter, status: int, document: Any, more: str = "", *, drip: bool = False
+        self,
+        writer: asyncio.StreamWriter,
+        status: int,
+        document: Any,
+        more: str = "",
+        *,
+        drip: bool = False,
+        broken: bool = False,
     ) -> None:
-        body = json.dumps(document).encode()
+        body = json.dumps(document).encode()[: -1 if broken else None]
         head = f"HTTP/1.1 {status} {REASONS.get(status, 'As Told')}\r\nContent-Type: application/json\r\n{more}"
         data = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
         for byte in data if drip else ():

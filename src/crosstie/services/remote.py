@@ -24,6 +24,8 @@ from crosstie.services.peer import Peer
 
 #: the service is still at an earlier request with the same key: no fault of its, and no answer
 BUSY = "in_progress"
+#: a success whose document is broken: it was done, and another try with the same key may say what
+UNREADABLE = "unreadable"
 #: failures that another try does not mend: redirections lead nowhere
 FINAL = frozenset(("egress_forbidden", "invalid_request", *(f"http_{status}" for status in range(300, 400))))
 
@@ -132,9 +134,10 @@ class Remote:
             response = await self._sent(call)
             outcome.response = response
             outcome.code = _failure(call, response, sent_before=outcome.unanswered)
-            outcome.words = f"the service answered {response.status}" if outcome.code else ""
+            broken = ", with broken JSON" if outcome.code == UNREADABLE else ""
+            outcome.words = f"the service answered {response.status}{broken}" if outcome.code else ""
             outcome.retry_after = retry.after(response.headers.get("retry-after"), clock.now(), 3600.0)
-            missing = response.status in (502, 504) or outcome.code == BUSY
+            missing = response.status in (502, 504) or outcome.code in (BUSY, UNREADABLE)
         except Failed as error:
             outcome.response = None
             outcome.code, outcome.words = error.code, str(error)
@@ -177,7 +180,15 @@ def _failure(call: Call, response: Response, *, sent_before: bool) -> str:
         return BUSY
     if status in (408, 429) or status >= 500 or 300 <= status < 400:
         return f"http_{status}"
-    return ""
+    return "" if status >= 400 or _readable(response.body) else UNREADABLE
+
+
+def _readable(body: bytes) -> bool:
+    try:
+        json.loads(body.strip() or b"null")
+    except json.BadJson:
+        return False
+    return True
 
 
 def _text(value: Any) -> str:

@@ -132,7 +132,7 @@ async def test_what_was_done_without_an_answer_is_not_done_again(
     await connect(client, outside, "treasury")
     outside.fault("treasury.create_invoice", kind, times=1 if kind == "drip" else 2)
     await tell(client, "erp.opportunity.won")
-    await _over(client)
+    assert [call["status"] for call in await _over(client)] == ["done"]
     assert outside.effects("treasury.create_invoice") == 1
 
 

@@ -78,7 +78,7 @@ async def test_what_fails_is_sent_four_times_with_one_key(client: httpx2.AsyncCl
     assert len({each["headers"]["idempotency-key"] for each in seen}) == 1
 
 
-@pytest.mark.parametrize("fault", ["500", "502", "503", "429:0", "408", "refuse", "reset", "slow:3", "drip"])
+@pytest.mark.parametrize("fault", ["500", "502", "503", "429:0", "408", "refuse", "reset", "slow:3", "drip", "garbage"])
 async def test_one_failure_is_hidden(client: httpx2.AsyncClient, treasury: Peer, fault: str) -> None:
     await treasury.fail(fault)
     answer = await client.post(PATH, json=INVOICE)
