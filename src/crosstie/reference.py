@@ -71,7 +71,7 @@ def limits() -> str:
         ("Silence inside an upload", f"{body.SECONDS:.0f} s", "408 `request_timeout`"),
         ("The address of a file works for", f"{link.FILE.seconds // 60} min", "403 `link_expired`"),
         ("A client's link to a quote works for", f"{offer.LINK_DAYS} days unless asked", "403 `link_expired`"),
-        ("A move that time takes comes within", f"{timed.SWEEP:.0f} s", "the earlier state"),
+        ("A move that time takes comes within", f"{timed.Timed.EVERY:.0f} s", "the earlier state"),
         ("Time for a body to arrive", f"{body.SECONDS:.0f} s", "408 `request_timeout`"),
         ("Nesting of JSON", f"{json.DEPTH} levels", "422 `invalid`"),
         ("Names in one JSON object", f"{json.NAMES}", "422 `invalid`"),

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from uuid import UUID
 
-import structlog
-
 from crosstie.access.key import API_KEYS, ApiKey
-from crosstie.db.engine import TROUBLE
 from crosstie.db.statement import Statement
 from crosstie.log import change
-from crosstie.log.unit import Log
+from crosstie.log.rounds import Rounds
 
 QUARTER = timedelta(days=90)
-#: seconds between two looks
-SWEEP = 600.0
 OLD = Statement(
     "UPDATE api_keys SET warned_at = $1::timestamptz WHERE secret_at <= $2::timestamptz AND revoked_at IS NULL"
     " AND (expires_at IS NULL OR expires_at > $1::timestamptz)"
@@ -24,25 +18,11 @@ OLD = Statement(
     ["now", "before"],
 )
 
-logger = structlog.get_logger()
 
-
-class Ages:
+class Ages(Rounds):
     """Looks at the keys of all tenants. Any number of processes may: each key is told of once."""
 
-    def __init__(self, log: Log, every: float = SWEEP) -> None:
-        self._log = log
-        self._every = every
-
-    async def run(self) -> None:
-        """Look until cancelled."""
-        while True:
-            await asyncio.sleep(self._every)
-            try:
-                for row in await self._log.app.fetch("SELECT id FROM tenant_list() WHERE status = 'active'"):
-                    await self.sweep(row["id"])
-            except TROUBLE as error:
-                logger.warning("ages.failed", error=repr(error))
+    EVERY = 600.0
 
     async def sweep(self, tenant_id: UUID) -> int:
         """Tell of the old keys of one tenant; answers how many there were."""

@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 from uuid import UUID
 
 import sqlalchemy as sa
-import structlog
 
-from crosstie.db.engine import TROUBLE
 from crosstie.db.statement import Statement, compiled
 from crosstie.declare.machine import Move
 from crosstie.declare.resource import Resource
 from crosstie.log import change
+from crosstie.log.rounds import Rounds
 from crosstie.log.unit import Log
 
-#: seconds between two looks, and records moved in one commit
-SWEEP, MOST = 30.0, 100
-logger = structlog.get_logger()
+#: records moved in one commit
+MOST = 100
 
 
-class Timed:
+class Timed(Rounds):
     """Takes the moves that are due. Any number of processes may: a record is locked by the one that moves it."""
 
-    def __init__(self, log: Log, every: float = SWEEP) -> None:
-        self._every = every
-        self._log = log
+    EVERY = 30.0
+
+    def __init__(self, log: Log, every: float | None = None) -> None:
+        super().__init__(log, every)
         self._moves = [
             (resource, move, _due(resource, move))
             for resource in log.catalogue.resources.values()
             for move in (resource.machine.moves if resource.machine else ())
             if move.due is not None
         ]
-
-    async def run(self) -> None:
-        """Look until cancelled."""
-        while True:
-            await asyncio.sleep(self._every)
-            try:
-                for row in await self._log.app.fetch("SELECT id FROM tenant_list() WHERE status = 'active'"):
-                    await self.sweep(row["id"])
-            except TROUBLE as error:
-                logger.warning("timed.failed", error=repr(error))
 
     async def sweep(self, tenant_id: UUID) -> int:
         """Take what is due for one tenant; answers how many moves that were."""
