@@ -4,7 +4,7 @@
 
 `POST /-/faults` with `{"faults": ["500", "drip", …]}` sets what happens to the next requests, one each; an entry may be
     ok · 400 · 401 · 404 · 409 · 422 · 429:SECONDS · 500 · 502 · 503 · odd (a success that breaks the contract)
-    slow:SECONDS · drip (a byte a second) · reset, garbage (after the work is done) · refuse (before any work) · deaf (no work)
+    slow:SECONDS · drip (a byte a second) · reset, garbage (after the work) · refuse (before any) · deaf (none)
 `{"usual": "500"}` is what happens to all others. `GET /-/seen` tells of every request, and what was made.
 """
 

@@ -125,14 +125,22 @@ async def ensure(log: Log, tenant_id: UUID) -> None:
 async def usual(unit: Unit, *, operated: bool = False) -> None:
     """As `ensure`, in a Unit; with `operated` those of the operator, too."""
     wanted = {_id(unit.tenant_id, each["kind"]): each for each in (*USUAL, *(OWN if operated else ()))}
-    have = await unit.select(sa.select(AlertRule.__table__.c.id).where(AlertRule.__table__.c.built_in))
-    known = {row["id"] for row in have}
+    if wanted.keys() <= await _built_in(unit):
+        return
+    key = int.from_bytes(uuid5(unit.tenant_id, "alert rules").bytes[:8], "big", signed=True)
+    await unit.connection.execute("SELECT pg_advisory_xact_lock($1)", key)  # two that look at once would both make them
+    known = await _built_in(unit)
     for id, given in wanted.items():
         if id not in known:
             fields = {**ALERT_RULES.initial, **ALERT_RULES.creation.fields}
             usually = {name: field.initial() for name, field in fields.items()}
             stamps = {"created_at": unit.now, "updated_at": unit.now, "revision": 1}
             unit.insert(AlertRule, {**usually, **stamps, **given, "id": id, "built_in": True})
+
+
+async def _built_in(unit: Unit) -> set[UUID]:
+    table = AlertRule.__table__
+    return {row["id"] for row in await unit.select(sa.select(table.c.id).where(table.c.built_in))}
 
 
 def _id(tenant_id: UUID, kind: str) -> UUID:

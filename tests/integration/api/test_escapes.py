@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from tests.integration.api.escapes import EVERY, Attempt, Victim, attempts, victim
-from tests.stage import Stage, Tenant
+from tests.stage import PATIENCE, Stage, Tenant
 
 #: how many requests are under way at once
 ABREAST = 8
@@ -23,8 +23,16 @@ SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
     AND c.relname NOT IN ('quotas', 'key_usage', 'outbox', 'deliveries', 'attempts', 'alerts', 'integrations', 'pulses')
     AND c.relname NOT LIKE 'audit%'"""
-#: what watches tells of its findings whenever it has some
-KEPT = {"events": "type !~ '^(alert|integration)[.]'", "counters": "subject_type NOT IN ('alert', 'integration')"}
+BUSY = """
+SELECT EXISTS (SELECT FROM outbox WHERE tenant_id = $1)
+  OR EXISTS (SELECT FROM deliveries
+    WHERE tenant_id = $1 AND sink <> 'webhook' AND status IN ('pending', 'delivering'))"""
+#: what watches tells of its findings whenever it has some, and what reacts to an event marks it
+KEPT = {
+    "events": "type !~ '^(alert|integration)[.]'",
+    "counters": "subject_type !~ '^(alert$|integration$|reaction:)'",
+    "inbox": "source !~ '^reaction:'",
+}
 
 
 def told(answer: httpx2.Response) -> tuple[int, dict[str, Any]]:
@@ -104,10 +112,24 @@ async def held(stage: Stage, tenant: Tenant) -> dict[str, str | None]:
         await behind.close()
 
 
+async def quiet(stage: Stage, tenant: Tenant) -> None:
+    """Return when what follows from a tenant's events inside Crosstie is done."""
+    behind = await stage.superuser()
+    try:
+        for _ in range(PATIENCE * 10):
+            if not await behind.fetchval(BUSY, tenant.id):
+                return
+            await asyncio.sleep(0.1)
+    finally:
+        await behind.close()
+    raise TimeoutError("the tenant's events are never done with")
+
+
 async def pursued(stage: Stage, number: int, seed: int) -> Pursuit:
     owner, stranger = await stage.tenant(), await stage.tenant()
     async with owner.client() as mine, stranger.client() as theirs:
         aim = await victim(mine, str(owner.id))
+        await quiet(stage, owner)
         before = await held(stage, owner)
         pursuit = Pursuit(theirs, aim)
         await pursuit.run(number, seed)

@@ -27,7 +27,8 @@ from crosstie.log.unit import Unit
 from crosstie.modules.crm.client import CLIENTS
 from tests.stage import PATIENCE, Stage, Tenant
 
-LEAD = "erp.lead.qualified"
+#: nothing of our own follows from it
+NEWS = "erp.product.updated"
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ async def client_of(unit: Unit, event: Event, data: Mapping[str, Any]) -> None:
 
 async def tell(process: Process, tenant: Tenant, name: str, lead: str = "l-1", ago: float = 0) -> Event:
     async with process.log.unit(tenant.id, now=clock.now() - timedelta(seconds=ago)) as unit:
-        return unit.append(LEAD, {"lead_id": lead, "contact": {"name": name}}, ("lead", lead))
+        return unit.append(NEWS, {"product_id": lead, "contact": {"name": name}}, ("product", lead))
 
 
 async def rows(process: Process, tenant: Tenant, query: str) -> list[Any]:
@@ -97,7 +98,7 @@ DELIVERIES = "SELECT status FROM deliveries ORDER BY id"
 async def test_a_subscriber_added_later_hears_of_what_comes_and_of_what_waited(stage: Stage, tenant: Tenant) -> None:
     async with opened(stage.settings, stage.dsns, work=False, name="publisher") as process:
         await tell(process, tenant, "while nobody worked")
-    async with running(stage, Reaction("made", (LEAD,), client_of)) as process:
+    async with running(stage, Reaction("made", (NEWS,), client_of)) as process:
         await tell(process, tenant, "now")
         await settled(process, tenant, "SELECT name FROM clients ORDER BY name", ["now", "while nobody worked"])
         made = "SELECT causation_id FROM events WHERE type = 'client.created'"
@@ -107,7 +108,7 @@ async def test_a_subscriber_added_later_hears_of_what_comes_and_of_what_waited(s
 
 async def test_what_is_run_twice_has_one_effect(stage: Stage, tenant: Tenant) -> None:
     """As when a worker is killed between the commit and the record of it, or when an event is replayed."""
-    reaction = Reaction("once", (LEAD,), client_of)
+    reaction = Reaction("once", (NEWS,), client_of)
     async with opened(stage.settings, stage.dsns, work=True, name="test") as process:
         sink = Reactions(process.log, [reaction], [])
         event = await tell(process, tenant, "Otieno")
@@ -130,7 +131,7 @@ async def test_an_effect_that_broke_off_is_done_when_it_is_tried_again(stage: St
         if len(tried) == 1:
             raise asyncpg.InterfaceError("the line is gone")
 
-    async with running(stage, Reaction("breaks", (LEAD,), breaks)) as process:
+    async with running(stage, Reaction("breaks", (NEWS,), breaks)) as process:
         await tell(process, tenant, "Otieno")
         await settled(process, tenant, DELIVERIES, ["delivered"])
         assert (len(tried), await clients(process, tenant)) == (2, ["Otieno"])
@@ -145,7 +146,7 @@ async def test_one_that_is_not_known_yet_is_waited_for(stage: Stage, tenant: Ten
             raise NotFound("There is no such lead yet.")
         seen.append("second")
 
-    async with running(stage, Reaction("second", (LEAD,), second)) as process:
+    async with running(stage, Reaction("second", (NEWS,), second)) as process:
         await tell(process, tenant, "x")
         end = asyncio.get_running_loop().time() + PATIENCE
         while "not_found" not in await rows(process, tenant, "SELECT error_code FROM attempts"):
@@ -165,7 +166,7 @@ async def test_events_of_one_subject_keep_their_order_where_asked(stage: Stage, 
         if name == "l-1 0" and seen.count(name) < 3:
             raise NotFound("Not yet.")
 
-    async with running(stage, Reaction("ordered", (LEAD,), slow, ordered=True)) as process:
+    async with running(stage, Reaction("ordered", (NEWS,), slow, ordered=True)) as process:
         for number in range(4):
             for lead in ("l-1", "l-2"):
                 await tell(process, tenant, f"{lead} {number}", lead)
@@ -175,7 +176,7 @@ async def test_events_of_one_subject_keep_their_order_where_asked(stage: Stage, 
 
 
 async def test_an_older_word_about_a_subject_is_passed_over_where_asked(stage: Stage, tenant: Tenant) -> None:
-    async with running(stage, Reaction("newest", (LEAD,), client_of, latest=True)) as process:
+    async with running(stage, Reaction("newest", (NEWS,), client_of, latest=True)) as process:
         await tell(process, tenant, "newer", ago=5)
         await settled(process, tenant, DELIVERIES, ["delivered"])
         await tell(process, tenant, "older", ago=10)
@@ -194,7 +195,7 @@ async def test_what_never_succeeds_is_a_dead_letter_and_holds_up_nobody(stage: S
             raise NotFound("Nobody will ever know it.")
         await client_of(unit, event, data)
 
-    async with running(stage, Reaction("picky", (LEAD,), picky)) as process:
+    async with running(stage, Reaction("picky", (NEWS,), picky)) as process:
         await tell(process, tenant, "poison")
         await tell(process, tenant, "good")
         await settled(process, tenant, "SELECT cause FROM dead_letters", ["not_found"])
