@@ -174,6 +174,7 @@ WITH given AS (
       finished_at = CASE WHEN g.wait IS NULL THEN now() END
     FROM given g
     WHERE d.tenant_id = g.tenant_id AND d.id = g.id AND d.attempts = g.number AND d.id = ANY ($2::uuid[])
+      AND d.status = 'delivering'
       AND d.leased_by IS NOT DISTINCT FROM $4  -- so that it is found by its key: the index of leases is full of old ones
     RETURNING g.*, d.endpoint_id, d.lane
 ), noted AS (

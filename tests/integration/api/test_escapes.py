@@ -178,5 +178,5 @@ async def test_a_policy_that_is_open_is_found(stage: Stage) -> None:
     away = "ALTER POLICY tenant ON clients USING (true) WITH CHECK (true)"
     back = f"ALTER POLICY tenant ON clients USING ({whole}) WITH CHECK ({whole})"
     async with sabotaged(stage, away, back):
-        pursuit = await pursued(stage, 600, seed=3)
+        pursuit = await pursued(stage, 2000, seed=3)
     assert any(found.startswith("clients.list") and "words" in found for found in pursuit.found), pursuit.found
