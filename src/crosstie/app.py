@@ -153,6 +153,7 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         dispatcher = Dispatcher(worker_pool, routes, worker)
         news = News()
         herald = Herald(worker_pool, dsns.worker, routes, dispatcher, worker, news)
+        stack.push_async_callback(herald.close)
         wake = dispatcher.wake if work else herald.tell
         ingest = Ingest(
             _seat(stack, dsns, settings, f"{name} ingest"), routes, epoch, worker=worker, wake=wake, tell=news.tell

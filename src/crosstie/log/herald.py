@@ -74,6 +74,10 @@ class Herald:
             if not due:
                 return
 
+    async def close(self) -> None:
+        """Say what is still to be said, before the connections go."""
+        await asyncio.gather(*self._telling.values(), return_exceptions=True)
+
     async def run(self) -> None:
         """Listen until cancelled; reconnect where the database went away."""
         while True:
