@@ -121,6 +121,11 @@ async def _lives_on(
             assert names == [f"Kept {number}" for number in range(5)]
             made = (await client.post("/api/v1/clients", json={"name": "After the restore"})).json()
 
+            async def settled() -> bool:  # the log shows what is behind every transaction that is under way
+                asked = {"subject_type": "client", "subject_id": made["id"]}
+                return bool((await client.get("/api/v1/events", params=asked)).json()["data"])
+
+            await until(settled)
             rest = (await client.get(f"/api/v1/events?after={page['next_cursor']}&limit=50")).json()["data"]
             seen = [event["event_id"] for event in page["data"] + rest]
             assert len(seen) == len(set(seen))
