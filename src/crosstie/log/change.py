@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from crosstie.db import lock
 from crosstie.db.statement import Statement
 from crosstie.declare.catalogue import event_key
 from crosstie.declare.machine import Move
@@ -152,9 +152,7 @@ async def _twin(unit: Unit, resource: Resource, values: Mapping[str, Any]) -> Ro
         return None
     named = repr((unit.tenant_id, resource.name, sorted(key.items()))).encode()
     await unit.flush()
-    await unit.connection.fetchval(
-        "SELECT pg_advisory_xact_lock($1)", int.from_bytes(blake2b(named, digest_size=8).digest(), "big", signed=True)
-    )
+    await unit.connection.fetchval("SELECT pg_advisory_xact_lock($1)", lock.number(named))
     table = resource.row.__table__
     query = sa.select(table).where(*(table.c[k] == sa.bindparam(k, type_=table.c[k].type) for k in key))
     found = await unit.select(query, **key)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from crosstie.db import session
+from crosstie.db import lock, session
 from crosstie.db.engine import Connection
 from crosstie.db.statement import Statement
 from crosstie.errors import AlreadyRunning, Invalid, KeyReused, MoveRefused, NotFound, PreconditionFailed, Problem
@@ -70,8 +70,7 @@ class Key:
 
     def lock(self, tenant_id: UUID) -> int:
         """The number of the advisory lock."""
-        named = tenant_id.bytes + self.principal.encode() + self.digest
-        return int.from_bytes(blake2b(named, digest_size=8).digest(), "big", signed=True)
+        return lock.number(tenant_id.bytes + self.principal.encode() + self.digest)
 
 
 async def perform(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
+from crosstie.db import lock
 from crosstie.db.engine import Connection
 from crosstie.kit import ids
 from crosstie.log.append import QUERIES
@@ -103,4 +103,4 @@ async def promote(connection: Connection, lanes: Sequence[Place]) -> int:
 
 
 def _hash(endpoint: UUID, lane: str | None) -> int:
-    return int.from_bytes(blake2b(f"{endpoint}/{lane}".encode(), digest_size=8).digest(), "big", signed=True)
+    return lock.number(f"{endpoint}/{lane}".encode())

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import sqlalchemy as sa
 
+from crosstie.db import lock
 from crosstie.db.statement import compiled
 from crosstie.declare.machine import Machine
 from crosstie.declare.resource import READ_ONLY, Events, Resource
@@ -34,7 +35,7 @@ class Survey:
 
 async def survey(unit: Unit) -> Survey | None:
     """Look at a tenant and keep what was found; None where another process is at it."""
-    key = int.from_bytes(uuid5(unit.tenant_id, "watch").bytes[:8], "big", signed=True)
+    key = lock.number(unit.tenant_id.bytes + b"watch")
     if not await unit.connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", key):
         return None
     slug = await unit.connection.fetchval("SELECT slug FROM tenants")

@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped
 
+from crosstie.db import lock
 from crosstie.db.statement import Statement
 from crosstie.declare import kind as kinds
 from crosstie.declare.field import Field, choice, flag, identifier, integer, moment, number, state, text
@@ -127,7 +128,7 @@ async def usual(unit: Unit, *, operated: bool = False) -> None:
     wanted = {_id(unit.tenant_id, each["kind"]): each for each in (*USUAL, *(OWN if operated else ()))}
     if wanted.keys() <= await _built_in(unit):
         return
-    key = int.from_bytes(uuid5(unit.tenant_id, "alert rules").bytes[:8], "big", signed=True)
+    key = lock.number(unit.tenant_id.bytes + b"alert rules")
     await unit.connection.execute("SELECT pg_advisory_xact_lock($1)", key)  # two that look at once would both make them
     known = await _built_in(unit)
     for id, given in wanted.items():
