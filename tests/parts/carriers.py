@@ -8,7 +8,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +33,8 @@ class Exchange:
     faults: dict[str, list[int]] = field(default_factory=dict)
     #: take the next message, and hang up without an answer
     silent: int = 0
+    #: called when a message was taken, before that is said
+    taking: Callable[[], None] = lambda: None
     key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048))
     bearer: str = field(default_factory=lambda: secrets.token_hex(8))
 
@@ -96,6 +98,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def take(self, **values: Any) -> None:
         self.exchange.taken.append({"key": self.headers["idempotency-key"], **values})
+        self.exchange.taking()
 
     def africastalking(self, given: dict[str, str]) -> None:
         if self.headers["apikey"] != KEY or given["username"] != USERNAME:

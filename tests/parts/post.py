@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -34,6 +34,8 @@ class Mailbox:
     refusals: list[str] = field(default_factory=list)
     names: list[tuple[str, str]] = field(default_factory=list)
     secure: list[bool] = field(default_factory=list)
+    #: called when a message was taken, before that is said
+    taking: Callable[[], None] = lambda: None
 
     async def handle_RCPT(  # noqa: N802  # aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -54,6 +56,7 @@ class Mailbox:
         self.raws.append(envelope.content)
         self.recipients += envelope.rcpt_tos
         self.secure.append(session.ssl is not None)
+        self.taking()
         return "250 2.0.0 taken"
 
     def authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:

@@ -7,11 +7,16 @@ import json
 import secrets
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
 from standardwebhooks import Webhook
 
+from crosstie.app import opened
+from crosstie.kit import clock, ids
+from crosstie.log.event import Event
+from crosstie.log.sink import Lease
 from tests.integration.notifications.conftest import Desk, address
 from tests.parts.carriers import ACCOUNT, KEY, SENDER, TOKEN, USERNAME, Exchange, exchanging
 from tests.parts.post import Mailbox, mailbox, texts
@@ -72,6 +77,28 @@ async def test_nobody_else_is_asked_where_one_may_have_sent(desk: Desk, exchange
     assert row["provider"] == "at"
     assert [each["by"] for each in exchange.taken] == ["africastalking", "africastalking"]
     assert len({each["key"] for each in exchange.taken}) == 1
+
+
+async def test_whoever_lost_the_delivery_asks_nobody(desk: Desk, exchange: Exchange) -> None:
+    """The number of the attempt says who has it."""
+    await africastalking(desk, exchange)
+    exchange.faults["/version1"] = [503] * 4
+    said = await desk.send("plain", number(), channel="sms", data={"text": "x"})
+    row = await desk.ended(said["messages"][0]["id"], "failed")
+    boss = await desk.stage.superuser()
+    (found,) = await boss.fetch("SELECT endpoint_id, attempts FROM deliveries WHERE id = $1", row["delivery_id"])
+    way, attempts = found
+    await boss.close()
+    tenant = desk.tenant.id
+    event = Event(tenant, ids.uuid7(), "e", "message.queued", 1, clock.now(), "{}", "message", row["id"])
+    async with opened(desk.stage.settings, desk.stage.dsns, work=False, name="test") as process:
+        await process.routes.have([tenant])
+        route = process.routes.get(way)
+        assert route is not None
+        for later, taken in ((-1, 0), (0, 1)):
+            lease = Lease(tenant, UUID(row["delivery_id"]), way, "message", attempts + later, event)
+            outcome = await process.routes.sinks["message"].send(lease, route)
+            assert (outcome.ok, len(exchange.taken)) == (bool(taken), taken)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ class Message(Record):
     event_id: Mapped[str | None] = text(128, nullable=True, doc="The event that it follows from.")
     source: Mapped[str | None] = text(100, nullable=True, doc="The service that asked for it, in its own word.")
     reference: Mapped[str | None] = text(200, nullable=True, doc="What that service calls it.")
-    provider: Mapped[str | None] = text(100, nullable=True, doc="The provider that took it.")
+    provider: Mapped[str | None] = text(100, nullable=True, doc="The provider that took it, or may have.")
     provider_message_id: Mapped[str | None] = text(300, nullable=True, doc="What the provider calls it.")
     segments: Mapped[int | None] = integer(nullable=True, min=1, doc="Parts of a text message.")
     delivery_id: Mapped[UUID | None] = identifier(nullable=True, doc="Its delivery, where the attempts are.")

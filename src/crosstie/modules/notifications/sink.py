@@ -1,6 +1,7 @@
 """The sink of messages: each leaves as the delivery of the event `message.queued`, by the first provider that takes it.
 
-What a provider made of it is noted on the message in the transaction that records the attempt.
+Who is asked is noted on the message before it is asked, what it made of it in the transaction that records the attempt:
+a process that dies in between leaves behind who may have taken it, and nobody else is asked then.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import asyncpg
 import structlog
 
 from crosstie.db.engine import TROUBLE, Connection
+from crosstie.db.statement import Statement
 from crosstie.errors import NotFound, TemplateUnknown
 from crosstie.kit import clock
 from crosstie.kit.crypto import Unsealable
@@ -35,8 +37,8 @@ READY = ("message.queued", "message.requeued")
 OPEN = ("queued", "failed")
 NOTE = """
 WITH own AS (
-  UPDATE messages SET status = $3, reason = $4, provider = coalesce($5, provider), provider_message_id = $6,
-    detail = $7, delivery_id = $8, segments = coalesce($9, segments),
+  UPDATE messages SET status = $3, reason = $4, provider_message_id = $6, detail = $7, delivery_id = $8,
+    provider = CASE WHEN $10 THEN NULL ELSE coalesce($5, provider) END, segments = coalesce($9, segments),
     sent_at = CASE WHEN $3 = 'sent' THEN now() ELSE sent_at END,
     updated_at = now(), revision = revision + 1
   WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'failed') RETURNING *),
@@ -47,6 +49,12 @@ members AS (
   RETURNING m.*)
 SELECT * FROM own UNION ALL SELECT * FROM members
 """
+#: notes who is asked, for whoever still has the delivery
+ASKED = Statement(
+    "UPDATE messages SET provider = $2::text, updated_at = now(), revision = revision + 1 WHERE id = $1::uuid"
+    " AND EXISTS (SELECT FROM deliveries WHERE id = $3::uuid AND attempts = $4::bigint) RETURNING true",
+    ["id", "provider", "delivery", "number"],
+)
 logger = structlog.get_logger()
 
 
@@ -90,13 +98,15 @@ class Messages:
         said: dict[str, str] = {}
         try:
             async with self._log.unit(lease.tenant_id, ACTOR) as unit:
-                row = await unit.get(Message, UUID(lease.event.subject_id or ""))
+                row = await unit.get(Message, UUID(lease.event.subject_id or ""), lock=True)
                 ready = await self._ready(unit, row)
+                if not isinstance(ready, Verdict) and not await _asked(unit, lease, ready[1][0]):
+                    ready = Verdict(False, "lost", "another worker has it")
             if isinstance(ready, Verdict):
                 verdict = ready
             else:
-                name, verdict = await _tried(*ready)
-                said = _said(name, verdict, ready[0])
+                name, verdict = await self._tried(lease, *ready)
+                said = _said(name, verdict, ready[0], doubtful=row.provider is not None)
         except NotFound:
             verdict = Verdict(True, "obsolete")
         except (*TROUBLE, Unsealable) as error:
@@ -130,6 +140,27 @@ class Messages:
             return Verdict(False, "template", str(error)[:300], final=True)
         return (letter, providers) if letter is not None else Verdict(True, "obsolete")
 
+    async def _tried(self, lease: Lease, letter: Letter, providers: Sequence[Provider]) -> tuple[str, Verdict]:
+        """Ask one provider after the other, until one takes it, none ever will, or one may have. The first is noted."""
+        name, verdict = "", Verdict(False)
+        for provider in providers:
+            if name and not await self._next(lease, provider):
+                break
+            name, verdict = provider.name, await provider.send(letter)
+            if verdict.ok or verdict.final or verdict.uncertain:
+                break
+            logger.info("message.refused", message_id=str(letter.id), provider=name, code=verdict.code)
+        return name, verdict
+
+    async def _next(self, lease: Lease, provider: Provider) -> bool:
+        """Whether a further provider may be asked, which is noted then."""
+        try:
+            async with self._log.unit(lease.tenant_id, ACTOR) as unit:
+                await unit.get(Message, UUID(lease.event.subject_id or ""), lock=True)
+                return await _asked(unit, lease, provider)
+        except TROUBLE:
+            return False
+
     async def settled(self, connection: Connection, results: Sequence[Result]) -> Sequence[Event]:
         """Note on each message what became of it, and on those of a digest that they went with it."""
         news: list[Event] = []
@@ -137,7 +168,7 @@ class Messages:
             lease = result.lease
             rows = await connection.fetch(
                 NOTE, lease.tenant_id, UUID(lease.event.subject_id or ""), *_noted(result.status, result.outcome),
-                lease.delivery_id, _parts(result.outcome),
+                lease.delivery_id, _parts(result.outcome), _refused(result.outcome),
             )  # fmt: skip
             news += [self._news(row) for row in rows if row["status"] != "queued"]
         return news
@@ -153,21 +184,16 @@ def _going(channel: str) -> Callable[[Any], bool]:
     return lambda data: data["channel"] == channel
 
 
-async def _tried(letter: Letter, providers: Sequence[Provider]) -> tuple[str, Verdict]:
-    """Ask one provider after the other, until one takes it, none ever will, or one may have."""
-    name, verdict = "", Verdict(False)
-    for provider in providers:
-        name, verdict = provider.name, await provider.send(letter)
-        if verdict.ok or verdict.final or verdict.uncertain:
-            break
-        logger.info("message.refused", message_id=str(letter.id), provider=name, code=verdict.code)
-    return name, verdict
+async def _asked(unit: Unit, lease: Lease, provider: Provider) -> bool:
+    """Note that a provider is about to be asked; False where the delivery has gone to another worker."""
+    values = {"id": UUID(lease.event.subject_id or ""), "provider": provider.name}
+    return bool(await unit.fetch(ASKED, **values, delivery=lease.delivery_id, number=lease.number))
 
 
-def _said(name: str, verdict: Verdict, letter: Letter) -> dict[str, str]:
-    """What the record of an attempt says of the provider."""
+def _said(name: str, verdict: Verdict, letter: Letter, *, doubtful: bool) -> dict[str, str]:
+    """What the record of an attempt says of the provider. `doubtful`: it may have taken the message earlier."""
     found = {"provider": name, "provider-message-id": verdict.provider_message_id or ""}
-    if verdict.uncertain:
+    if verdict.uncertain or (doubtful and not verdict.ok):
         found["uncertain"] = "true"
     if letter.channel == "sms":
         found["segments"] = str(segments(letter.content.short))
@@ -186,3 +212,9 @@ def _noted(status: str, outcome: Outcome) -> tuple[str, str | None, str | None, 
 def _parts(outcome: Outcome) -> int | None:
     said: Mapping[str, str] = outcome.response_headers or {}
     return int(said["segments"]) if "segments" in said else None
+
+
+def _refused(outcome: Outcome) -> bool:
+    """Whether all who were asked surely sent nothing."""
+    said = outcome.response_headers or {}
+    return not outcome.ok and "provider" in said and "uncertain" not in said
