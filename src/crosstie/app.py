@@ -40,6 +40,7 @@ from crosstie.access.vault import Vault
 from crosstie.api import server
 from crosstie.api.listener import bounded
 from crosstie.api.live import wire
+from crosstie.api.live.crowd import Crowd
 from crosstie.api.live.hub import Hub
 from crosstie.api.upload import Uploads
 from crosstie.catalog import catalogue
@@ -269,7 +270,8 @@ async def serve(
             tokens = Tokens(process.log.app, process.vault, settings.public_url, own, process.trusted)
             flows = Flows(process.log, own, tokens)
             uploads = Uploads(blobs(settings), settings.upload_limit)
-            hub = Hub(process.log, tokens, process.news, settings, f"{settings.public_url}/docs/errors")
+            hub = Hub(process.log, tokens, process.news, Crowd(settings), f"{settings.public_url}/docs/errors")
+            process.eyes.metrics.crowd = hub.crowd
             tasks.append(group.create_task(hub.run()))
             door = process.inbound.door
             web = server.build(

@@ -45,6 +45,15 @@ CALLS = Family(
     "Time of calls to services by outcome: ok, or why not; refused by the breaker are those that were not sent.",
     ("service", "outcome"),
 )
+CONNECTED = Family("crosstie_live_connections", "gauge", "Live connections: WebSockets, and event streams.", ("wire",))
+FRAMES = Family("crosstie_live_frames", "counter", "Frames that live connections took.", ("wire",))
+AWAY = Family(
+    "crosstie_live_sent_away",
+    "counter",
+    "Live connections that were sent away or not let in: over the limit, restart of the process, silent (it answered no"
+    " ping), or the code of the problem that it was told.",
+    ("wire", "reason"),
+)
 CAME = Family("crosstie_broker_messages", "counter", "Messages that came in from a broker.", ("broker",))
 KNOCKED = Family(
     "crosstie_inbound_requests",
@@ -89,7 +98,7 @@ BREAKERS = Family(
 UP = Family("crosstie_processes", "gauge", "Processes that live.", shared=True)
 
 FAMILIES = (
-    REQUESTS, ATTEMPTS, ENDED, CALLS, CAME, KNOCKED, APPENDED, DISPATCHED, WAITING, LEASED, OLDEST, UNDISPATCHED,
-    BEHIND, LETTERS, INTEGRATIONS, FIRING, BREAKERS, LINES, CONNECTIONS, UP, ERRORS, CPU, RESIDENT, VIRTUAL, FILES,
-    MOST_FILES, STARTED,
+    REQUESTS, ATTEMPTS, ENDED, CALLS, CONNECTED, FRAMES, AWAY, CAME, KNOCKED, APPENDED, DISPATCHED, WAITING, LEASED,
+    OLDEST, UNDISPATCHED, BEHIND, LETTERS, INTEGRATIONS, FIRING, BREAKERS, LINES, CONNECTIONS, UP, ERRORS, CPU,
+    RESIDENT, VIRTUAL, FILES, MOST_FILES, STARTED,
 )  # fmt: skip

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from prometheus_client.openmetrics.exposition import generate_latest
@@ -41,6 +41,19 @@ DEPTHS = {
 _process = ProcessCollector(registry=None)
 
 
+class Crowd(Protocol):
+    """The live connections of a process, as whoever serves them counts them."""
+
+    @property
+    def connections(self) -> Mapping[str, int]: ...
+
+    @property
+    def frames(self) -> Mapping[str, int]: ...
+
+    @property
+    def away(self) -> Mapping[tuple[str, str], int]: ...
+
+
 class Metrics:
     """The figures of one process, and the way to those of all."""
 
@@ -60,6 +73,8 @@ class Metrics:
         self._states = states
         self.process = f"{name}@{socket.gethostname()}:{os.getpid()}"
         self.tally = Tally()
+        #: who is connected, where this process serves the API
+        self.crowd: Crowd | None = None
 
     # counting
 
@@ -112,6 +127,10 @@ class Metrics:
             )
         ]
         found[family.LINES.name] = [((s.kind, s.name), [float(s.fault is None)]) for s in self._states()]
+        if self.crowd:
+            found[family.CONNECTED.name] = [((wire,), [float(n)]) for wire, n in self.crowd.connections.items()]
+            found[family.FRAMES.name] = [((wire,), [float(n)]) for wire, n in self.crowd.frames.items()]
+            found[family.AWAY.name] = [(labels, [float(n)]) for labels, n in self.crowd.away.items()]
         for metric in _process.collect():
             found[metric.name] = [((), [metric.samples[0].value])]
         return found

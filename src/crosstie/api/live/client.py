@@ -27,6 +27,11 @@ class End:
     code: int
     problem: Problem | None = None
 
+    @property
+    def reason(self) -> str:
+        """In one word: the problem's code, or that the process stops."""
+        return self.problem.code if self.problem else "restart"
+
 
 class Client:
     """What one connection hears of."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 from uuid import UUID
 
 import asyncpg
@@ -16,6 +14,7 @@ import structlog
 from crosstie.access.ticket import Shown
 from crosstie.access.token import Grant, Tokens
 from crosstie.api.live.client import LAST, Client, End
+from crosstie.api.live.crowd import Crowd, Kind
 from crosstie.api.live.tail import Tail
 from crosstie.api.live.topic import Rights
 from crosstie.db import session
@@ -39,19 +38,6 @@ INTERNAL, RESTART, UNAUTHORIZED, FORBIDDEN, FLOOD = 1011, 1012, 4401, 4403, 4429
 logger = structlog.get_logger()
 
 
-class Limits(Protocol):
-    """How many may be connected to one process."""
-
-    @property
-    def stream_connections(self) -> int: ...
-
-    @property
-    def stream_connections_tenant(self) -> int: ...
-
-    @property
-    def stream_connections_credential(self) -> int: ...
-
-
 @dataclass(slots=True)
 class Bearer:
     """A credential with the clients that came with it."""
@@ -63,24 +49,17 @@ class Bearer:
 class Hub:
     """One per process that serves the API."""
 
-    def __init__(self, log: Log, tokens: Tokens, told: News, limits: Limits, docs: str) -> None:
+    def __init__(self, log: Log, tokens: Tokens, told: News, crowd: Crowd, docs: str) -> None:
         self.log = log
         self._tokens = tokens
         self._news = told
-        self._limits = limits
+        self.crowd = crowd
         self.docs = docs
         self._tails: dict[UUID, tuple[Tail, asyncio.Task[None]]] = {}
         self._bearers: dict[Shown, Bearer] = {}
         self._pages = asyncio.Semaphore(PAGES)
-        #: connections by whom they count for
-        self._count: Counter[object] = Counter()
         self._closing = False
         told.hear = self.wake
-
-    @property
-    def connections(self) -> int:
-        """How many are connected now."""
-        return self._count[None]
 
     def wake(self, tenant_id: UUID) -> None:
         """The log of a tenant has grown."""
@@ -89,35 +68,22 @@ class Hub:
             found[0].call()
 
     @asynccontextmanager
-    async def joined(self, shown: Shown, grant: Grant, request_id: str) -> AsyncIterator[Client]:
+    async def joined(self, shown: Shown, grant: Grant, request_id: str, wire: Kind) -> AsyncIterator[Client]:
         """A client for one connection. Raises TooManyRequests, Unavailable."""
         if self._closing:
             raise Unavailable("This process is stopping: connect again.", headers={"Retry-After": "1"})
-        parties = self._parties(grant)
-        self._count.update(parties)
-        bearer = self._bearers.setdefault(shown, Bearer(shown))
-        client = None
-        try:
+        with self.crowd.counted(grant, wire):
             tail = self._tail(grant.tenant_id)
             client = Client(tail, Rights(grant.actor.scopes, self.log.catalogue), self.docs, request_id)
+            bearer = self._bearers.setdefault(shown, Bearer(shown))
             bearer.clients.add(client)
             tail.readers.add(client)
-            yield client
-        finally:
-            self._count.subtract(parties)
-            self._count += Counter()  # what is down to zero is forgotten
-            if client is not None:
+            try:
+                yield client
+            finally:
+                if client.end is not None:
+                    self.crowd.away[wire, client.end.reason] += 1
                 self._leave(bearer, client, grant.tenant_id)
-
-    def _parties(self, grant: Grant) -> list[object]:
-        """Whom a connection counts for. Raises TooManyRequests where one of them has enough."""
-        limits = self._limits
-        parties: list[object] = [None, grant.tenant_id, (grant.tenant_id, grant.actor.principal)]
-        most = (limits.stream_connections, limits.stream_connections_tenant, limits.stream_connections_credential)
-        for party, limit in zip(parties, most, strict=True):
-            if self._count[party] >= limit:
-                raise TooManyRequests(f"At most {limit} live connections at once.", headers={"Retry-After": "30"})
-        return parties
 
     def _tail(self, tenant_id: UUID) -> Tail:
         found = self._tails.get(tenant_id)

@@ -16,16 +16,18 @@ from uvicorn.protocols.utils import ClientDisconnected
 from crosstie.api.edge import drawn, refusal
 from crosstie.api.live import order
 from crosstie.api.live.client import Client, End
+from crosstie.api.live.crowd import Kind
 from crosstie.api.live.entrance import PROTOCOL, Entrance
 from crosstie.api.live.frame import Frame
 from crosstie.api.live.hub import FLOOD, INTERNAL
 from crosstie.api.live.seat import Seat
-from crosstie.api.live.wire import FRAMES
+from crosstie.api.live.wire import FRAMES, SILENT
 from crosstie.db.engine import AWAY
 from crosstie.errors import Invalid, NotFound, Problem, TooManyRequests, UnsupportedMedia
 from crosstie.kit import ids
 
 PATH = "/api/v1/stream"
+WIRE: Kind = "websocket"
 #: bytes that are written together
 TOGETHER = 65_536
 #: frames in a row that are refused for their number before the connection is closed
@@ -47,7 +49,7 @@ class Socket:
             if scope["path"] != PATH:
                 raise NotFound("There is nothing at this address.")
             shown, grant = await self._entrance.enter(HTTPConnection(scope), request_id)
-            async with self._entrance.hub.joined(shown, grant, request_id) as client:
+            async with self._entrance.hub.joined(shown, grant, request_id, WIRE) as client:
                 await receive()  # websocket.connect
                 await send({"type": "websocket.accept", "subprotocol": _chosen(scope["subprotocols"])})
                 accepted = True
@@ -75,6 +77,7 @@ class Talk:
 
     def __init__(self, entrance: Entrance, seat: Seat, scope: Scope, receive: Receive, send: Send) -> None:
         self._entrance = entrance
+        self._crowd = entrance.hub.crowd
         self._seat = seat
         self._frames, self._abort = (scope["extensions"][FRAMES][name] for name in ("send", "abort"))
         self._receive = receive
@@ -106,12 +109,15 @@ class Talk:
     async def _speak(self) -> None:
         async for frames in self._seat.client.frames():
             await self._frames(_pieces(frames))
+            self._crowd.frames[WIRE] += len(frames)
 
     async def _hear(self) -> None:
         client, refused = self._seat.client, 0
         while True:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
+                if message.get("code") == SILENT:
+                    self._crowd.away[WIRE, "silent"] += 1
                 return
             try:
                 await self._entrance.count(self._seat.grant)

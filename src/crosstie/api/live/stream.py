@@ -14,6 +14,7 @@ from crosstie.api import filters
 from crosstie.api.entry import JSON, Api
 from crosstie.api.live import order
 from crosstie.api.live.client import Client
+from crosstie.api.live.crowd import Kind
 from crosstie.api.live.entrance import Entrance
 from crosstie.api.live.seat import Seat
 from crosstie.api.live.wire import PING
@@ -22,6 +23,7 @@ from crosstie.errors import Fault, UnknownParameter, UpgradeRequired
 from crosstie.kit import clock, json
 from crosstie.log.idempotency import Answer
 
+WIRE: Kind = "sse"
 KNOWN = frozenset({"topics", "after", "ticket"})
 HEADERS = {"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
 
@@ -40,7 +42,7 @@ class Stream:
         shown, grant = await self._entrance.enter(request, request_id)
         stack = AsyncExitStack()
         try:
-            client = await stack.enter_async_context(self._entrance.hub.joined(shown, grant, request_id))
+            client = await stack.enter_async_context(self._entrance.hub.joined(shown, grant, request_id, WIRE))
             seat = Seat(self._entrance.hub, client, grant)
             found, faults = await seat.allowed(topics)
             for problem in faults.values():
@@ -55,6 +57,7 @@ class Stream:
         async def written() -> AsyncIterator[bytes]:
             async for frames in client.frames(PING):
                 yield b"".join(frame.stream for frame in frames) or b": ping\n\n"
+                self._entrance.hub.crowd.frames[WIRE] += len(frames)
 
         return Events(written(), stack, client)
 

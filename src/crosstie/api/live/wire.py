@@ -14,6 +14,8 @@ FRAMES = "crosstie.frames"
 SIZE, PING, PONG = 65_536, 25.0, 20.0
 #: seconds for the last bytes to leave once a client is given up
 LAST = 5.0
+#: the code by which whoever serves it hears of that: no client can send it (RFC 6455 §7.4.1)
+SILENT = 1006
 
 
 class Wire(WebSocketsSansIOProtocol):
@@ -37,6 +39,7 @@ class Wire(WebSocketsSansIOProtocol):
         self.transport.abort()
 
     def keepalive_timeout(self) -> None:
-        """Give up a client that does not answer, and what it has not read of."""
+        """Give up a client that does not answer, and what it has not read of; whoever serves it is told at once."""
         super().keepalive_timeout()
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": SILENT})
         self.loop.call_later(LAST, self.transport.abort)
