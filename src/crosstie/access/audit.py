@@ -13,17 +13,18 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crosstie.access import seal
+from crosstie.access import scope, seal
 from crosstie.db import session
 from crosstie.db.engine import Connection
 from crosstie.declare import kind as kinds
+from crosstie.declare.catalogue import Catalogue
 from crosstie.declare.field import Field, choice, integer, moment, text
 from crosstie.declare.resource import READ_ONLY, Action, Events, Resource
 from crosstie.declare.row import Row
 from crosstie.declare.shape import Nested
 from crosstie.kit import clock
 from crosstie.log import trail
-from crosstie.log.event import ORIGIN, Actor
+from crosstie.log.event import NOBODY, ORIGIN, Actor
 from crosstie.log.operation import OPERATIONS, begin
 from crosstie.log.trail import Act, Outcome
 from crosstie.log.unit import Cipher, Log, Unit
@@ -81,6 +82,7 @@ def _extra(row: AuditEntry, log: Log) -> dict[str, Any]:
         "target": {"type": row.target_type, "id": row.target_id} if row.target_type else None,
         "before": _whole(row.before, personal.get("before")),
         "after": _whole(row.after, personal.get("after")),
+        "withheld": False,
         "erased": any(
             digest is not None and value is None
             for value, digest in ((row.personal, row.personal_digest), (row.ip, row.ip_digest))
@@ -92,6 +94,14 @@ def _whole(shown: str | None, personal: Mapping[str, Any] | None) -> dict[str, A
     if shown is None and personal is None:
         return None
     return {**(msgspec.json.decode(shown) if shown else {}), **(personal or {})}
+
+
+def _veil(document: dict[str, Any], actor: Actor, catalogue: Catalogue) -> dict[str, Any]:
+    """Whoever may not read a noun of the first tier sees that something was done to it, and not what it changed."""
+    target = document["target"] or {}
+    if scope.sees(actor, catalogue.guarded(target.get("type"))):
+        return document
+    return document | {"before": None, "after": None, "withheld": True}
 
 
 async def _fresh(log: Log, tenant_id: UUID) -> None:
@@ -141,9 +151,13 @@ AUDIT_ENTRIES = Resource(
             nullable=True,
         ),
         Field(kinds.Data(1000), name="after", doc="What was there afterwards; secrets are masked.", nullable=True),
+        Field(
+            kinds.Flag(), name="withheld", doc="Whether before and after are kept from whoever may not read the target."
+        ),
         Field(kinds.Flag(), name="erased", doc="Whether personal parts of it were erased."),
     ),
     before_read=_fresh,
+    veil=_veil,
     actions=(
         Action(
             "export",
@@ -169,8 +183,8 @@ AUDIT_ENTRIES = Resource(
 
 
 def document(row: AuditEntry, log: Log) -> dict[str, Any]:
-    """An entry as answers show it."""
-    return AUDIT_ENTRIES.output.encode(row.__dict__ | _extra(row, log))
+    """An entry as files show it: they go from hand to hand, so that they withhold what belongs to the first tier."""
+    return _veil(AUDIT_ENTRIES.output.encode(row.__dict__ | _extra(row, log)), NOBODY, log.catalogue)
 
 
 async def note(

@@ -84,6 +84,7 @@ def _check_url(unit: Unit, name: str, url: str) -> None:
 TRUSTED_ISSUERS = Resource(
     row=TrustedIssuer,
     name="trusted-issuers",
+    tier=1,
     read=(
         TrustedIssuer.id,
         TrustedIssuer.issuer,

@@ -107,6 +107,7 @@ async def _forget(unit: Unit, row: ApiKey, given: Mapping[str, Any]) -> None:
 API_KEYS = Resource(
     row=ApiKey,
     name="api-keys",
+    tier=1,
     read=(
         ApiKey.id,
         ApiKey.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from crosstie.declare.resource import Resource
 from crosstie.errors import Fault, InsufficientScope, Invalid
 from crosstie.log.event import DIRECTORY, Actor
 
@@ -15,6 +16,11 @@ def require(actor: Actor, scope: str) -> None:
     """Raise InsufficientScope unless the actor has the scope."""
     if scope not in actor.scopes and "*" not in actor.scopes:
         raise InsufficientScope(f"This needs the scope {scope}.")
+
+
+def sees(actor: Actor, noun: Resource | None) -> bool:
+    """Whether the actor may be told of records of a noun of the first tier; of everything else (None) he may."""
+    return noun is None or "*" in actor.scopes or f"{noun.scope_name}:read" in actor.scopes
 
 
 def known(scopes: Iterable[str], catalogue: Mapping[str, str], pointer: str = "/scopes") -> None:

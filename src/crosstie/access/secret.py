@@ -128,6 +128,7 @@ _VALUE = Field(kinds.Text(16_000, min=1), name="value", doc="The secret itself; 
 SECRETS = Resource(
     row=Secret,
     name="secrets",
+    tier=1,
     read=(
         Secret.id,
         Secret.name,

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from crosstie.access.token import Grant
 from crosstie.api import body, filters, pages
 from crosstie.api.entry import JSON, Api, trace
+from crosstie.api.live.topic import Rights
 from crosstie.api.operation import KEY, Operation, Parameter
 from crosstie.db import session
 from crosstie.declare.catalogue import envelope_example
@@ -97,7 +98,8 @@ class Events:
 
     async def list(self, request: Request) -> Answer:
         grant = await self.api.enter(request, "events:read")
-        wanted, start, limit, backwards = _query(request)
+        rights = Rights(grant.actor.scopes, self.api.log.catalogue)
+        wanted, start, limit, backwards = _query(request, rights)
         epoch = self.api.log.epoch
         async with session.of_tenant(self.api.log.app, grant.tenant_id) as connection:
             found, place, more = await read.page(connection, epoch, start, wanted, limit, backwards=backwards)
@@ -157,7 +159,7 @@ def _refuse(faults: list[Fault]) -> None:
         raise UnknownParameter("A query parameter cannot be used: " + faults[0].message + ".", errors=faults)
 
 
-def _query(request: Request) -> tuple[read.Wanted, read.Cursor, int, bool]:
+def _query(request: Request, rights: Rights) -> tuple[read.Wanted, read.Cursor, int, bool]:
     known = {"limit", "cursor", "after", "event_type", "subject_type", "subject_id", "correlation_id", "sort"}
     parameters, faults = _known(request, known)
     limit = _limit(parameters, filters.LIMIT, filters.MOST, faults)
@@ -177,7 +179,7 @@ def _query(request: Request) -> tuple[read.Wanted, read.Cursor, int, bool]:
     given = parameters.get("cursor", parameters.get("after"))
     start = read.Cursor.parse(given) if given is not None else (read.END if backwards else read.Cursor())
     subject = (parameters["subject_type"], parameters["subject_id"]) if "subject_id" in parameters else None
-    return read.Wanted(types, subject, parameters.get("correlation_id")), start, limit, backwards
+    return read.Wanted(types, subject, parameters.get("correlation_id"), rights.reads), start, limit, backwards
 
 
 def _page(request: Request) -> tuple[int, tuple[str, int]]:

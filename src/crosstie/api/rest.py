@@ -51,6 +51,11 @@ class Noun:
             found |= unit.shown
         return found
 
+    def seen(self, row: Row, actor: Actor) -> dict[str, Any]:
+        """The document of a record as this reader may see it."""
+        found, veil = self.shown(row), self.resource.veil
+        return veil(found, actor, self.api.log.catalogue) if veil else found
+
     def answer(self, row: Row, status: int = 200, unit: Unit | None = None) -> Answer:
         """A record as an answer, with its ETag."""
         headers = JSON | {"etag": etag(row)}
@@ -96,7 +101,7 @@ class Noun:
         async with session.of_tenant(self.api.log.app, grant.tenant_id) as connection:
             rows = await connection.fetch(statement.text, *statement.arguments(values))
             page = rows[: query.limit]
-            documents = [self.shown(self.resource.row.view(row)) for row in page]
+            documents = [self.seen(self.resource.row.view(row), grant.actor) for row in page]
             await expand.into(connection, self.api, grant, self.resource, documents, query)
         more = len(rows) > query.limit
         cursor = pages.write(self.resource, query, page[-1], self.api.log.cipher.pepper) if more else None
@@ -116,7 +121,7 @@ class Noun:
         await self._refresh(grant)
         async with self.api.log.unit(grant.tenant_id, grant.actor) as unit:
             row = await self.held(unit, request)
-            documents = [self.shown(row)]
+            documents = [self.seen(row, grant.actor)]
             await expand.into(unit.connection, self.api, grant, self.resource, documents, query)
         found = json.dumps(expand.narrowed(documents, query)[0])
         tag = etag(row)

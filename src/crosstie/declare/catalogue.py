@@ -61,6 +61,16 @@ class Catalogue:
         """Nouns by the type that subjects and references use."""
         return {r.singular: r for r in self.resources.values()}
 
+    def guarded(self, subject: str | None) -> Resource | None:
+        """The noun of the first tier that this type of subject is, or None."""
+        found = self.singulars.get(subject or "")
+        return found if found and found.tier == 1 else None
+
+    @cached_property
+    def guards(self) -> frozenset[str]:
+        """The scopes that read nouns of the first tier: no other scope but `*` stands for one of them."""
+        return frozenset(f"{r.scope_name}:read" for r in self.resources.values() if r.tier == 1)
+
     @cached_property
     def tables(self) -> tuple[sa.Table, ...]:
         """Every table, those of nouns and those without, parents before children."""

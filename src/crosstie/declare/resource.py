@@ -94,6 +94,8 @@ class Resource:
     rule: Rule | None = None
     before_delete: Rule | None = None
     before_read: Refresh | None = None
+    #: (document, actor, catalogue) -> the document without what this reader may not see
+    veil: Callable[..., dict[str, Any]] | None = None
     #: async (unit, row) -> further columns that an erasure changes: those that no field shows
     forget: Callable[..., Awaitable[dict[str, Any]]] | None = None
     #: why its records outlive a person's request for erasure; empty: they do not
@@ -118,6 +120,8 @@ class Resource:
     own: Attribute | None = None
     #: whose change alters who hears of which event
     routes: bool = False
+    #: 1: holds credentials or keys; events, audit entries and files tell of it to those alone who may read the noun
+    tier: Literal[1, 2] = 2
     doc: str = ""
     personal_events: bool = field(default=True)
 

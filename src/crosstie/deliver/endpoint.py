@@ -134,6 +134,7 @@ WRITTEN = (
 ENDPOINTS = Resource(
     row=WebhookEndpoint,
     name="webhook-endpoints",
+    tier=1,
     read=(
         WebhookEndpoint.id,
         *WRITTEN,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -77,11 +77,14 @@ class Wanted:
     types: tuple[str, ...] = ()
     subject: tuple[str, str] | None = None
     correlation_id: str | None = None
+    #: whether the reader may see events of a type
+    reads: Callable[[str], bool] = lambda type: True
 
     def takes(self, event: Event) -> bool:
         """Whether an event is wanted."""
         return (
-            (not self.types or text.matcher(self.types)(event.type))
+            self.reads(event.type)
+            and (not self.types or text.matcher(self.types)(event.type))
             and (self.subject is None or self.subject == (event.subject_type, event.subject_id))
             and (self.correlation_id is None or self.correlation_id == event.correlation_id)
         )

@@ -181,6 +181,7 @@ _BREAKER = Field(
 PROVIDERS = Resource(
     row=ServiceProvider,
     name="service-providers",
+    tier=1,
     read=(
         ServiceProvider.id,
         ServiceProvider.service,

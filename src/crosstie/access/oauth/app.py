@@ -116,6 +116,7 @@ async def _rotate(unit: Unit, row: OauthApp, given: Mapping[str, Any]) -> OauthA
 OAUTH_APPS = Resource(
     row=OauthApp,
     name="oauth-apps",
+    tier=1,
     read=(
         OauthApp.id,
         OauthApp.name,

@@ -4,8 +4,8 @@
     jobs                                 every event about a record of that noun
     job:<id>                             every event about that one record
 
-The scope `events:read` reads every event, as on `GET /api/v1/events`. A noun's own read scope reads the types that
-follow from that noun.
+The scope `events:read` reads every event, as on `GET /api/v1/events`, but those about nouns of the first tier. A noun's
+own read scope reads the types that follow from that noun.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from crosstie.errors import Fault, InsufficientScope, Invalid
 from crosstie.kit import text
 
 SUBJECT = re.compile(r"([a-z][a-z0-9_]{0,99}):([!-~]{1,200})")
-#: the scope that reads every event
+#: the scope that reads every event, but those about credentials and keys
 ALL = "events:read"
 
 
@@ -39,16 +39,17 @@ class Rights:
     def __init__(self, scopes: frozenset[str], catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self.scopes = scopes
-        self.all = bool(scopes & {ALL, "*"})
+        self._all = bool(scopes & {ALL, "*"})
 
     def reads(self, type: str) -> bool:
         """Whether events of this type may be read."""
-        return self.all or self._scope(type) in self.scopes
+        return self._has(self._scope(type))
+
+    def _has(self, scope: str) -> bool:
+        return "*" in self.scopes or scope in self.scopes or (self._all and scope not in self._catalogue.guards)
 
     def check(self, topic: Topic) -> None:
         """Raise InsufficientScope unless everything that the topic brings may be read."""
-        if self.all:
-            return
         if topic.kind is not None:
             needed = [self._noun(topic.kind)]
         else:
@@ -57,9 +58,10 @@ class Rights:
             needed = [self._scope(type) for type in self._catalogue.events if matches(type)]
             if not needed or topic.pattern.startswith("*"):  # a tenant's own types may be among them
                 needed = [ALL]
-        missing = [scope for scope in needed if scope not in self.scopes]
+        missing = [scope for scope in needed if not self._has(scope)]
         if missing:
-            raise InsufficientScope(f"The topic {topic.name} needs the scope {missing[0]}, or {ALL}.")
+            also = "" if missing[0] in self._catalogue.guards else f", or {ALL}"
+            raise InsufficientScope(f"The topic {topic.name} needs the scope {missing[0]}{also}.")
 
     def _scope(self, type: str) -> str:
         declared = self._catalogue.events.get(type)

@@ -139,6 +139,7 @@ _GIVEN = Field(kinds.Text(2000, min=1), name="secret", doc="The shared secret.",
 INBOUND_SOURCES = Resource(
     row=InboundSource,
     name="inbound-sources",
+    tier=1,
     read=(
         InboundSource.id,
         InboundSource.name,

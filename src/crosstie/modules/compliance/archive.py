@@ -149,7 +149,8 @@ async def _events(log: Log, request: PrivacyRequest, found: Found) -> AsyncItera
                         EVENTS, after=after, kind=resource.singular, subject=str(id), acts=acts, most=PAGE
                     )
                 for row in page:
-                    yield events.read(row).envelope() + b"\n"
+                    if log.catalogue.guarded(row["subject_type"]) is None:
+                        yield events.read(row).envelope() + b"\n"
                 if len(page) < PAGE:
                     break
                 after = page[-1]["id"]

@@ -110,6 +110,7 @@ WRITTEN = (
 PROVIDERS = Resource(
     row=NotificationProvider,
     name="notification-providers",
+    tier=1,
     read=(NotificationProvider.id, NotificationProvider.channel, NotificationProvider.kind,
           *[each for each in WRITTEN if not isinstance(each, Field)], NotificationProvider.created_at,
           NotificationProvider.updated_at),

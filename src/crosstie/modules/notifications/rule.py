@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Mapped
 
+from crosstie.access import scope
 from crosstie.declare import kind as kinds
 from crosstie.declare.field import choice, many, text
 from crosstie.declare.machine import Machine, Move
@@ -96,6 +97,9 @@ async def _rule(unit: Unit, before: NotificationRule | None, values: dict[str, A
         raise fault("/event_type", "circular", "messages about messages never end")
     if type is not None and type not in unit.log.catalogue.events and not await registry.matches(unit, type.__eq__):
         raise fault("/event_type", "unknown", "there is no such event type")
+    declared = unit.log.catalogue.events.get(type or "")
+    if declared is not None and (told := unit.log.catalogue.guarded(declared.subject)) is not None:
+        scope.require(unit.actor, f"{told.scope_name}:read")  # messages say what the event says
     if "template" in values:
         try:
             await templates.found(unit, values["template"])
