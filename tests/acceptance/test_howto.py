@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from crosstie.log.read import Cursor
 from tests.parts.page import snippets
 from tests.parts.peer import peer
 from tests.parts.post import mailbox, texts
@@ -26,6 +28,7 @@ BIN = Path(sys.executable).parent
 #: Node and `crosstie` may come from the virtual environment
 PATH = os.pathsep.join((str(BIN), os.environ.get("PATH", "")))
 SECONDS = 60
+JUDGES = Path(__file__).parents[1] / "judges"
 
 
 def program(page: str, tenant: Tenant, **env: str) -> list[str]:
@@ -57,6 +60,25 @@ async def test_connect_a_service(tenant: Tenant) -> None:
 async def test_live_events(tenant: Tenant) -> None:
     said = await asyncio.to_thread(program, "live-events", tenant)
     assert said == ["client.created Thandi", "client.created Sipho"]
+
+
+async def test_live_events_from_a_page(tenant: Tenant, client: httpx2.AsyncClient) -> None:
+    (code,) = snippets("how-to/live-events.md", "javascript")
+    made = (await client.post("/api/v1/clients", json={"name": "Thandi"})).json()
+    given = {"base": tenant.url, "key": tenant.key, "code": code, "last": str(Cursor())}
+    process = await asyncio.create_subprocess_exec(
+        shutil.which("node", path=PATH) or "node", "page.mjs", json.dumps(given),
+        cwd=JUDGES, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        for title in ("Mend the roof", "Paint the gate"):
+            await client.post("/api/v1/jobs", json={"client_id": made["id"], "title": title})
+            event = json.loads(await process.stdout.readline())
+            assert (event["event_type"], event["data"]["title"]) == ("job.created", title)
+    finally:
+        process.kill()
+        await process.wait()
 
 
 async def test_replay_events(tenant: Tenant, receiver: Receiver) -> None:
