@@ -16,6 +16,7 @@ from crosstie.access import setting
 from crosstie.db.statement import Statement
 from crosstie.errors import Fault, Invalid
 from crosstie.kit import ids
+from crosstie.kit.template import Unusable
 from crosstie.log import change
 from crosstie.log.unit import Unit
 from crosstie.modules.notifications import hours, preference, suppression
@@ -26,7 +27,6 @@ from crosstie.modules.notifications.built import LOCALES, MANDATORY
 from crosstie.modules.notifications.message import MESSAGES, Message, tell
 from crosstie.modules.notifications.notice import NOTICES
 from crosstie.modules.notifications.preference import Wish, Wishes
-from crosstie.modules.notifications.render import Unusable
 from crosstie.modules.notifications.template import Template
 from crosstie.modules.notifications.value import KINDS, judged
 

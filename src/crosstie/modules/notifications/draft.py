@@ -10,13 +10,13 @@ from crosstie.access import link
 from crosstie.access import setting as settings
 from crosstie.db.statement import Statement
 from crosstie.errors import TemplateUnknown
+from crosstie.kit.template import Unusable
 from crosstie.log.unit import Unit
 from crosstie.modules.notifications import late, preference, suppression
 from crosstie.modules.notifications import template as templates
 from crosstie.modules.notifications.built import MANDATORY
 from crosstie.modules.notifications.letter import Letter
 from crosstie.modules.notifications.message import Message
-from crosstie.modules.notifications.render import Unusable
 
 #: for how long the link in a message gives such messages up
 UNSUBSCRIBE = timedelta(days=365)

@@ -19,6 +19,7 @@ from crosstie.db.statement import Statement
 from crosstie.errors import NotFound, TemplateUnknown
 from crosstie.kit import clock
 from crosstie.kit.crypto import Unsealable
+from crosstie.kit.template import Unusable
 from crosstie.log import change, record
 from crosstie.log.event import Actor, Event
 from crosstie.log.sink import Lease, Outcome, Result, Route
@@ -29,7 +30,6 @@ from crosstie.modules.notifications.follow import Terms
 from crosstie.modules.notifications.letter import Letter, Provider, Verdict
 from crosstie.modules.notifications.message import CHANNELS, MESSAGES, Message
 from crosstie.modules.notifications.provider import Means
-from crosstie.modules.notifications.render import Unusable
 
 ACTOR = Actor("system", "notifications", frozenset("*"))
 READY = ("message.queued", "message.requeued")

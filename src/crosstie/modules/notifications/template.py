@@ -19,6 +19,7 @@ from crosstie.declare.resource import Action, Events, Listing, Resource
 from crosstie.declare.row import Record, Row
 from crosstie.errors import Fault, Invalid, TemplateUnknown
 from crosstie.kit import ids
+from crosstie.kit import template as room
 from crosstie.log.unit import Unit
 from crosstie.modules.notifications import render
 from crosstie.modules.notifications.built import LOCALES, TEMPLATES, Words
@@ -160,12 +161,12 @@ def filled(template: Template, data: Mapping[str, Any], zone: str, also: Mapping
     """A message of a template. `also` are values that Crosstie itself knows. Raises Unusable."""
     values = written(template.placeholders, data, template.locale, zone) | dict(also)
     words = template.words
-    whole = render.plain(words.text, values)
+    whole = room.plain(words.text, values)
     return Content(
         render.subject(words.subject, values),
         whole,
-        render.plain(words.short, values) if words.short else whole,
-        render.markup(words.html, values) if words.html else None,
+        room.plain(words.short, values) if words.short else whole,
+        room.markup(words.html, values) if words.html else None,
     )
 
 
@@ -204,8 +205,8 @@ def _document(each: Placeholder) -> dict[str, Any]:
 
 def _wrong(part: str, source: str, names: set[str]) -> list[Fault]:
     try:
-        missing = sorted(render.check(source) - names)
-    except render.Unusable as error:
+        missing = sorted(room.check(source) - names)
+    except room.Unusable as error:
         return [Fault(f"/{part}", "template", str(error))]
     return [Fault(f"/{part}", "placeholder", f"names {name}, which is no placeholder") for name in missing]
 
@@ -214,7 +215,7 @@ def _tried(row: Mapping[str, Any]) -> list[Fault]:
     template = _template(row["name"], row["locale"], dict.fromkeys(PARTS) | dict(row) | {"version": 0}, row["id"])
     try:
         filled(template, sample(template.placeholders), "UTC", {"firm": "Crosstie"})
-    except render.Unusable as error:
+    except room.Unusable as error:
         return [Fault("/text", "template", str(error))]
     return []
 
@@ -229,16 +230,16 @@ async def _preview(unit: Unit, row: MessageTemplate, given: Mapping[str, Any]) -
     (firm,) = await unit.fetch(FIRM)
     try:
         content = filled(template, given["data"], firm["time_zone"], {"firm": firm["name"]})
-    except render.Unusable as error:
+    except room.Unusable as error:
         raise Invalid("The template cannot be filled in.", errors=[Fault("/data", "template", str(error))]) from None
     return {name: getattr(content, name) for name in PARTS}
 
 
 CONTENT = (
     Field(kinds.Text(300), name="subject", doc="The subject."),
-    Field(kinds.Text(render.LONGEST), name="text", doc="The plain text."),
-    Field(kinds.Text(render.LONGEST), name="html", doc="The HTML, where the template has any.", nullable=True),
-    Field(kinds.Text(render.LONGEST), name="short", doc="The short form."),
+    Field(kinds.Text(room.LONGEST), name="text", doc="The plain text."),
+    Field(kinds.Text(room.LONGEST), name="html", doc="The HTML, where the template has any.", nullable=True),
+    Field(kinds.Text(room.LONGEST), name="short", doc="The short form."),
 )
 VERSIONS = Resource(
     row=MessageTemplateVersion,
