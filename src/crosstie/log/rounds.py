@@ -7,11 +7,14 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from crosstie.db.engine import TROUBLE
 from crosstie.log.unit import Log
 
+#: the way to the database is gone, for every tenant alike
+GONE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
 logger = structlog.get_logger()
 
 
@@ -34,9 +37,18 @@ class Rounds(ABC):
             try:
                 for row in await self._log.app.fetch("SELECT id, status FROM tenant_list()"):
                     if row["status"] == "active" or not self.ACTIVE:
-                        await self.sweep(row["id"])
+                        await self._one(row["id"])
             except TROUBLE as error:
                 logger.warning("rounds.failed", what=type(self).__name__, error=repr(error))
+
+    async def _one(self, tenant_id: UUID) -> None:
+        """Sweep one tenant, whose trouble keeps no other waiting."""
+        try:
+            await self.sweep(tenant_id)
+        except GONE:
+            raise
+        except Exception:
+            logger.exception("rounds.tenant_failed", what=type(self).__name__, tenant_id=str(tenant_id))
 
     @abstractmethod
     async def sweep(self, tenant_id: UUID) -> object:

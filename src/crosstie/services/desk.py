@@ -17,9 +17,9 @@ from crosstie.declare.service import Queued
 from crosstie.errors import AlreadyRunning, KeyReused, NotFound, Problem, ServiceFault
 from crosstie.kit import json
 from crosstie.log import call as calls
-from crosstie.log.call import ServiceCall, Wish
+from crosstie.log.call import OVER, ServiceCall, Wish
 from crosstie.log.idempotency import Answer, Key, entered, keep
-from crosstie.log.operation import OPERATIONS, Operation, watched
+from crosstie.log.operation import OPERATIONS, Operation, settle, watched
 from crosstie.log.refusal import Twin
 from crosstie.log.unit import Log, Unit
 from crosstie.services.record import Verdict, judge, note
@@ -120,7 +120,9 @@ class Desk:
     async def _answer(
         self, unit: Unit, wish: Wish, row: ServiceCall, found: Verdict, refused: Callable[[Problem], Answer]
     ) -> Answer | None:
-        if row.status != "running":  # it took so long that it was given to the worker
+        if row.status == "done":  # it took so long that it was given to the worker, who was faster
+            return _done(wish, row.answer or "null")
+        if row.status != "running":
             return await _accepted(unit, row)
         if found.move == "complete":
             await note(unit, row, found, {})
@@ -146,7 +148,11 @@ async def _accepted(unit: Unit, row: ServiceCall) -> Answer:
     try:
         operation = await unit.get(Operation, row.id)
     except NotFound:
-        operation = await watched(unit, row.id, "service_call")
+        await watched(unit, row.id, "service_call")
+        if row.status in OVER:  # it ended before anybody watched
+            await unit.flush()  # one statement does not see what another of the same batch made
+            settle(unit, row.id, problem=json.loads((row.problem or "{}").encode()))
+        operation = await unit.get(Operation, row.id)
     headers = JSON | {"location": f"/api/v1/operations/{row.id}", MARK: "queued"}
     return Answer(202, json.dumps(OPERATIONS.output.encode(operation.__dict__)), headers)
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import httpx2
 import pytest
 
+from crosstie.app import Process, opened
+from crosstie.catalog import catalogue
+from crosstie.declare.service import Provider
+from crosstie.errors import MoveRefused
+from crosstie.log.event import Actor
+from crosstie.log.unit import Unit
 from tests.parts.peer import Peer, peer
 from tests.stage import Stage, staged
 
@@ -17,6 +23,8 @@ INVOICE = {
     "customer_id": "c-1", "currency": "KES", "reference_type": "opportunity", "reference_id": "o-1",
     "lines": [{"description": "Geyser", "quantity": 1, "unit_price": 10000.0}],
 }  # fmt: skip
+WHO = Actor("system", "test", frozenset("*"))
+BUDGET = {"total": "100.00", "spent": "0.00", "currency": "ZAR"}
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +33,31 @@ def stage() -> Iterator[Stage]:
     changes = {"service_timeout": 1.0, "service_first_wait": 0.1, "service_longest_wait": 3.0, "service_rest": 3.0}
     with staged(**changes) as found:
         yield found
+
+
+@pytest.fixture
+async def process(stage: Stage) -> AsyncIterator[Process]:
+    """A process of the stage without a worker, as module code lives in one."""
+    async with opened(stage.settings, stage.dsns, work=False, name="test") as found:
+        yield found
+
+
+async def budget(unit: Unit, given: Mapping[str, Any]) -> dict[str, Any]:
+    return BUDGET | {"project_id": given["id"]}
+
+
+async def expense(unit: Unit, given: Mapping[str, Any]) -> dict[str, Any]:
+    if given.get("category") == "yacht":
+        raise MoveRefused("No yachts.")
+    unit.append("projects.budget.updated", {"project_id": given["id"], "spent": given["amount"]}, ("project", "p-1"))
+    return {"id": "e-1", "status": "recorded"}
+
+
+@pytest.fixture
+def projects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that provides the projects service."""
+    provider = Provider("projects", {"get_budget": budget, "record_expense": expense})
+    monkeypatch.setitem(catalogue().providers, "projects", provider)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -11,45 +11,14 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from crosstie.app import Process, opened
-from crosstie.catalog import catalogue
-from crosstie.declare.service import Provider
-from crosstie.errors import Invalid, MoveRefused
-from crosstie.log.event import Actor
-from crosstie.log.unit import Unit
+from crosstie.app import Process
+from crosstie.errors import Invalid
 from crosstie.services.remote import Call
-from tests.integration.services.conftest import INVOICE, provide, until
+from tests.integration.services.conftest import BUDGET, INVOICE, WHO, provide, until
 from tests.parts.peer import Peer
-from tests.stage import Stage, Tenant
+from tests.stage import Tenant
 
-WHO = Actor("system", "test", frozenset("*"))
-BUDGET = {"total": "100.00", "spent": "0.00", "currency": "ZAR"}
 EXPENSE = {"id": "p-1", "amount": 12.5, "currency": "ZAR"}
-
-
-@pytest.fixture
-async def process(stage: Stage) -> AsyncIterator[Process]:
-    """A process of the stage without a worker, as module code lives in one."""
-    async with opened(stage.settings, stage.dsns, work=False, name="test") as found:
-        yield found
-
-
-async def budget(unit: Unit, given: Mapping[str, Any]) -> dict[str, Any]:
-    return BUDGET | {"project_id": given["id"]}
-
-
-async def expense(unit: Unit, given: Mapping[str, Any]) -> dict[str, Any]:
-    if given.get("category") == "yacht":
-        raise MoveRefused("No yachts.")
-    unit.append("projects.budget.updated", {"project_id": given["id"], "spent": given["amount"]}, ("project", "p-1"))
-    return {"id": "e-1", "status": "recorded"}
-
-
-@pytest.fixture
-def projects(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module that provides the projects service."""
-    provider = Provider("projects", {"get_budget": budget, "record_expense": expense})
-    monkeypatch.setitem(catalogue().providers, "projects", provider)
 
 
 async def asked(process: Process, tenant: Tenant, operation: str, given: Mapping[str, Any], **more: Any) -> UUID:

@@ -44,6 +44,15 @@ def test_the_budget_runs_out_and_fills_again() -> None:
     assert budget.retry()
 
 
+def test_a_budget_holds_no_more_than_it_may() -> None:
+    budget = Budget()
+    budget.at = time.monotonic() - 3600
+    taken = 0
+    while budget.retry():
+        taken += 1
+    assert taken <= HELD + 5
+
+
 def call(**given: Any) -> Call:
     return Call(PEER, SERVICE, OPERATION, given, "k")
 
