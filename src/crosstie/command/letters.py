@@ -82,11 +82,11 @@ def retry(
 
 @dlq.command("discard")
 def discard(
+    reason: Annotated[str, typer.Option(help="Why; it stands in the event.")],
     ids: Ids = None,
     tenant: Where = None,
     every: All = False,
     cause: Cause = None,
-    reason: Annotated[str, typer.Option(help="Why; it stands in the event.")] = "",
     output: Output = None,
 ) -> None:
     """Let go of dead letters.
@@ -95,6 +95,8 @@ def discard(
 
     crosstie dlq discard --all --tenant acme --reason "the endpoint is gone"
     """
+    if not reason.strip():
+        raise typer.BadParameter("must say why", param_hint="--reason")
     _each(ids or [], (tenant, cause), every, output, lambda unit, row: _act(unit, "discard", row, {"reason": reason}))
 
 

@@ -155,7 +155,7 @@ DEAD_LETTERS = Resource(
             "discard",
             discard,
             "Let go of a dead letter.",
-            given=(Field(kinds.Text(500), name="reason", doc="Why.", default=""),),
+            given=(Field(kinds.Text(500, min=1, pattern=r"\S"), name="reason", doc="Why; it stands in the event."),),
             answer=_DELIVERY,
         ),
         Action(

@@ -118,6 +118,9 @@ async def test_poison_is_a_dead_letter_with_its_cause_and_stops_nobody(hub: Hub,
         assert answer.json() == {"delivery_id": None}
         again = await polled(client, "/api/v1/dead-letters", 4, status="dead")
         assert next(letter for letter in again if letter["id"] == letters[0]["id"])["attempts"] == 2
+        for nothing in ({}, {"reason": ""}, {"reason": " "}, {"reason": None}):
+            refused = await client.post(f"{path}/discard", json=nothing)
+            assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/reason"), nothing
         assert (await client.post(f"{path}/discard", json={"reason": "sent by hand"})).status_code == 200
         told = await log(client, 1, event_type="dead_letter.discarded")
         assert told[0]["data"]["reason"] == "sent by hand"

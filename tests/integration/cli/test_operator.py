@@ -130,6 +130,8 @@ async def test_dead_letters_are_listed_retried_and_discarded(
     receiver.answer = lambda received: web.Response(status=204)
     assert command("dlq", "retry", letters[0]["id"]).one["outcome"] == "done"
     await receiver.wait(5)
+    for nothing in ((), ("--reason", ""), ("--reason", " ")):
+        assert command("dlq", "discard", "--all", "--tenant", tenant.slug, *nothing).code == failing.USAGE
     assert command("dlq", "discard", "--all", "--tenant", tenant.slug, "--reason", "by hand").one["outcome"] == "done"
     assert command("dlq", "list", "--tenant", tenant.slug).many == []
     assert command("dlq", "retry", letters[0]["id"]).code == failing.MISSING
