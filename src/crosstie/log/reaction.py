@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID, uuid5
 
 from crosstie.db.engine import TROUBLE, Connection
@@ -102,4 +103,9 @@ async def _due(unit: Unit, reaction: Reaction, event: Event) -> bool:
         return False
     if not reaction.latest or event.lane is None:
         return True
-    return bool(await unit.fetch(NEWEST, tenant=unit.tenant_id, source=source, lane=event.lane, at=event.at))
+    return await newest(unit, source, event.lane, event.at)
+
+
+async def newest(unit: Unit, source: str, lane: str, at: datetime) -> bool:
+    """Whether nothing later about this has been taken. Whoever asks about the same at that moment waits for the end."""
+    return bool(await unit.fetch(NEWEST, tenant=unit.tenant_id, source=source, lane=lane, at=at))

@@ -14,6 +14,7 @@ import pytest
 from crosstie.app import opened
 from crosstie.declare.service import Implementation
 from crosstie.modules.notifications.service import send_message
+from tests.parts.carriers import KEY, USERNAME, Exchange, exchanging
 from tests.parts.post import Mailbox, mailbox
 from tests.stage import EVERYTHING, Stage, Tenant, staged
 
@@ -36,6 +37,13 @@ def stage(box: Mailbox) -> Iterator[Stage]:
         "retry_schedule": (1, 1, 1),
     }
     with staged(**settings) as found:
+        yield found
+
+
+@pytest.fixture
+def exchange() -> Iterator[Exchange]:
+    """Providers of text and push messages."""
+    with exchanging() as found:
         yield found
 
 
@@ -113,3 +121,13 @@ async def desk(stage: Stage, tenant: Tenant, client: httpx2.AsyncClient) -> Desk
 def address() -> str:
     """Somebody nobody else writes to."""
     return f"{secrets.token_hex(5)}@example.com"
+
+
+def number() -> str:
+    """A number of Kenya that nobody else writes to."""
+    return f"+2547{secrets.randbelow(90_000_000) + 10_000_000}".replace("0403", "1111")[:13]
+
+
+async def africastalking(desk: Desk, exchange: Exchange, **more: Any) -> dict[str, Any]:
+    values = {"name": "at", "channel": "sms", "kind": "africastalking", "url": exchange.url, "secret": KEY}
+    return await desk.make("notification-providers", **(values | {"options": {"account": USERNAME}} | more))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -17,27 +16,10 @@ from crosstie.app import opened
 from crosstie.kit import clock, ids
 from crosstie.log.event import Event
 from crosstie.log.sink import Lease
-from tests.integration.notifications.conftest import Desk, address
-from tests.parts.carriers import ACCOUNT, KEY, SENDER, TOKEN, USERNAME, Exchange, exchanging
+from tests.integration.notifications.conftest import Desk, address, africastalking, number
+from tests.parts.carriers import ACCOUNT, KEY, SENDER, TOKEN, USERNAME, Exchange
 from tests.parts.post import Mailbox, mailbox, texts
 from tests.receiver import Receiver
-
-
-@pytest.fixture
-def exchange() -> Iterator[Exchange]:
-    """Providers of text and push messages."""
-    with exchanging() as found:
-        yield found
-
-
-def number() -> str:
-    """A number of Kenya that nobody else writes to."""
-    return f"+2547{secrets.randbelow(90_000_000) + 10_000_000}".replace("0403", "1111")[:13]
-
-
-async def africastalking(desk: Desk, exchange: Exchange, **more: Any) -> dict[str, Any]:
-    values = {"name": "at", "channel": "sms", "kind": "africastalking", "url": exchange.url, "secret": KEY}
-    return await desk.make("notification-providers", **(values | {"options": {"account": USERNAME}} | more))
 
 
 async def twilio(desk: Desk, exchange: Exchange, **more: Any) -> dict[str, Any]:

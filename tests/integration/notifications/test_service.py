@@ -11,8 +11,8 @@ from twilio.request_validator import RequestValidator
 
 from tests.integration.access.oauth.rig import for_people
 from tests.integration.access.people import Browser, firm, join
-from tests.integration.notifications.conftest import Desk, address
-from tests.integration.notifications.test_providers import number, twilio
+from tests.integration.notifications.conftest import Desk, address, number
+from tests.integration.notifications.test_providers import twilio
 from tests.parts.carriers import TOKEN, exchanging
 from tests.parts.peer import peer
 from tests.parts.post import Mailbox

@@ -1,7 +1,7 @@
 """Notifications: the one part of Crosstie that sends messages to people."""
 
 from crosstie.declare.module import Module, Reaction
-from crosstie.modules.notifications import receipt, suppression
+from crosstie.modules.notifications import consent, receipt, suppression
 from crosstie.modules.notifications.message import EVENTS, MESSAGES
 from crosstie.modules.notifications.notice import NOTICES
 from crosstie.modules.notifications.preference import PREFERENCES
@@ -16,10 +16,11 @@ MODULE = Module(
     "notifications",
     "Messages to people.",
     resources=(MESSAGES, NOTICES, MESSAGE_TEMPLATES, PREFERENCES, RULES, PROVIDERS, SUPPRESSIONS),
-    events=EVENTS,
+    events=(*EVENTS, *consent.EVENTS),
     reactions=(
         Reaction("suppressions", ("message.failed",), suppression.note),
         Reaction("receipts", ("inbound.received",), receipt.note, passes=receipt.about),
+        Reaction("consent", ("inbound.received",), consent.note, passes=consent.about),
     ),
     links=(UNSUBSCRIBE_LINK,),
     provides=(NOTIFICATIONS,),

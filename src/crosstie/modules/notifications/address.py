@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 import phonenumbers
 
 from crosstie.declare.kind import FORMATS
@@ -24,6 +26,11 @@ def normal(channel: str, word: str, country: str | None) -> str | None:
     if channel == "webhook":
         return word if word.startswith(("https://", "http://")) and FORMATS["uri"].fullmatch(word) else None
     return word
+
+
+def digest(address: str) -> str:
+    """An address where it must be known again, and need not be read."""
+    return blake2b(address.encode(), digest_size=20).hexdigest()
 
 
 def _number(word: str, country: str | None) -> str | None:

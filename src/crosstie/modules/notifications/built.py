@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from crosstie.modules.notifications.value import Placeholder
 
-#: nobody gives these up: they are how a person learns that somebody is at his account
-MANDATORY = frozenset(("security",))
+#: nobody gives these up: they are how a person learns that somebody is at his account, or were asked for just now
+MANDATORY = frozenset(("security", "help"))
 LOCALES = ("en", "ar")
 
 
@@ -247,6 +247,21 @@ TEMPLATES = {
                 "ar": Words(
                     "تنبيه{% if severity %} ({{ severity }}){% endif %}{% if subject %}: {{ subject }}{% endif %}",
                     "{{ summary|default('يوجد تنبيه قائم.', true) }}",
+                ),
+            },
+        ),
+        Built(
+            "help", "help", _values("firm", "contact"),
+            {
+                "en": Words(
+                    "Messages from {{ firm }}",
+                    "{{ firm }} writes to you here.{% if contact %} Contact: {{ contact }}.{% endif %}"
+                    " Reply STOP to get nothing more, START to get it again.",
+                ),
+                "ar": Words(
+                    "رسائل من {{ firm }}",
+                    "تصلك هنا رسائل {{ firm }}.{% if contact %} للتواصل: {{ contact }}.{% endif %}"
+                    " أرسل «توقف» لإيقافها و«ابدأ» لاستئنافها.",
                 ),
             },
         ),
