@@ -82,18 +82,19 @@ from crosstie.log.timed import Timed
 from crosstie.log.unit import Log
 from crosstie.log.worker import Worker
 from crosstie.modules import field
+from crosstie.modules import notifications as messages
 from crosstie.modules.compliance import erase
 from crosstie.modules.compliance.archive import Archives
 from crosstie.modules.compliance.request import ERASURE, EXPORT
 from crosstie.modules.notifications import build as notifications
 from crosstie.services.build import build as build_services
-from crosstie.services.forget import Forgetting
+from crosstie.services.forget import forgetting
 from crosstie.services.gateway import Gateway
 from crosstie.settings import Settings
 
 logger = structlog.get_logger()
 #: the SQL of the owner's functions
-OWNING = (log, access, oauth, services, field, watch, inbound)
+OWNING = (log, access, oauth, services, field, messages, watch, inbound)
 FUNCTIONS = tuple(Path(package.__file__ or "").with_name("functions.sql") for package in OWNING)
 
 
@@ -203,7 +204,8 @@ def _upkeep(process: Process, settings: Settings, store: Blobs) -> list[Callable
         Sealer(made.worker, vault.witness, anchors(settings, vault)).run,
         Rotation(made, vault).run,
         process.inbound.later.run,
-        Forgetting(made.worker, made.catalogue.services.values(), settings.retention_deliveries).run,
+        forgetting(made.worker, made.catalogue.services.values(), settings.retention_deliveries).run,
+        notifications.forgetting(made.worker, settings).run,
     ]
 
 

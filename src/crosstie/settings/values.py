@@ -132,6 +132,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     retention_deliveries: Annotated[
         int, _range(1, 3650), _doc("Ended deliveries, their attempts and inbound requests are kept for", unit="days")
     ] = 30
+    retention_messages: Annotated[
+        int,
+        _range(1, 3650),
+        _doc("Messages that ended, and their links to give such messages up, are kept for", unit="days"),
+    ] = 365
 
     signing_algorithm: Annotated[
         Literal["RS256", "ES256"], _doc("How tokens are signed by the keys that are made from now on")

@@ -6,7 +6,7 @@ import httpx2
 
 from crosstie.app import opened
 from crosstie.catalog import catalogue
-from crosstie.services.forget import Forgetting
+from crosstie.services.forget import forgetting
 from tests.integration.services.conftest import INVOICE, provide
 from tests.parts.peer import Peer
 from tests.stage import Stage, Tenant
@@ -28,10 +28,10 @@ async def test_old_calls_and_answers_go(
     last = f"(SELECT id FROM service_calls WHERE {mine} ORDER BY id DESC LIMIT 1)"
     await connection.execute(f"UPDATE service_calls SET status = 'dead' WHERE {mine} AND id = {last}", tenant.id)
     async with opened(stage.settings, stage.dsns, work=False, name="test") as process:
-        await Forgetting(process.log.worker, catalogue().services.values(), 60).forget()
+        await forgetting(process.log.worker, catalogue().services.values(), 60).forget()
         assert await connection.fetchval(f"SELECT count(*) FROM service_calls WHERE {mine}", tenant.id) == 3
         assert await connection.fetchval(f"SELECT count(*) FROM service_answers WHERE {mine}", tenant.id) == 0
-        await Forgetting(process.log.worker, catalogue().services.values(), 30).forget()
+        await forgetting(process.log.worker, catalogue().services.values(), 30).forget()
     assert await connection.fetchval(f"SELECT status FROM service_calls WHERE {mine}", tenant.id) == "dead"
     assert await connection.fetchval(f"SELECT count(*) FROM service_calls WHERE {mine}", tenant.id) == 1
     await connection.close()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ssl
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
+
+import asyncpg
 
 from crosstie.kit.egress import Guard
 from crosstie.kit.fetch import Fetcher
 from crosstie.kit.resolver import Resolver
+from crosstie.log.forget import Forgetting
 from crosstie.log.sink import Sink
 from crosstie.log.unit import Log
 from crosstie.modules.notifications import follow
@@ -30,9 +34,19 @@ class Terms(follow.Terms, Protocol):
     @property
     def smtp_ca_file(self) -> Path | None: ...
 
+    @property
+    def retention_messages(self) -> int:
+        """Days for which messages that ended are kept."""
+        ...
+
 
 def sinks(log: Log, terms: Terms, fetcher: Fetcher, guard: Guard, resolver: Resolver) -> tuple[Sink, ...]:
     """The sink by which events become messages, and the one by which messages leave."""
     house = Server.of(terms.smtp_url, terms.mail_from) if terms.smtp_url else None
     means = Means(fetcher, guard, resolver, ssl.create_default_context(cafile=terms.smtp_ca_file), house)
     return Rules(log, terms), Messages(log, means, terms)
+
+
+def forgetting(pool: asyncpg.Pool, terms: Terms) -> Forgetting:
+    """Lets go of messages that are past their time."""
+    return Forgetting(pool, "messages_forget", timedelta(days=terms.retention_messages))

@@ -35,6 +35,7 @@ class Message(Record):
         # by the key a repeated request or event is known
         sa.UniqueConstraint("tenant_id", "key", name="uq_messages_key"),
         sa.Index("ix_messages_address", "tenant_id", "address"),
+        sa.Index("ix_messages_age", "created_at"),
         {"info": {"reach": "batch", "batch": "SELECT, UPDATE"}},
     )
 
