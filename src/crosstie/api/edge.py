@@ -63,7 +63,7 @@ class Edge:
 
         async def noted(message: Any) -> None:
             if message["type"] == "http.response.start":
-                state["status"] = message["status"]
+                state["status"], state["answered"] = message["status"], time.perf_counter()
                 more = [(name.encode(), value.encode("latin-1")) for name, value in extra.items()]
                 message["headers"] = [*message["headers"], *more]
             await send(message)
@@ -86,7 +86,8 @@ class Edge:
         finally:
             scope.pop("extensions", None)  # holds the listener, which holds the scope: nothing is left to the collector
             route = getattr(scope.get("route"), "path", "unknown")
-            self._observe(scope["method"], route, state["status"] or 500, time.perf_counter() - started)
+            answered = state.get("answered") or time.perf_counter()  # a stream may last for days
+            self._observe(scope["method"], route, state["status"] or 500, answered - started)
 
     async def _nothing(self, scope: Scope, receive: Receive, send: Send) -> None:
         raise NotFound("There is nothing at this address.")

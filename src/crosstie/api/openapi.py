@@ -12,6 +12,8 @@ from crosstie.api.operation import Operation
 from crosstie.declare.catalogue import Catalogue, envelope_example
 from crosstie.declare.event import SYSTEMS, EventType
 
+CREDENTIALS: list[dict[str, list[str]]] = [{"bearer": []}, {"key": []}]
+
 
 def document(operations: Iterable[Operation], catalogue: Catalogue, server: str) -> dict[str, Any]:
     """The whole document."""
@@ -33,7 +35,7 @@ def document(operations: Iterable[Operation], catalogue: Catalogue, server: str)
             "description": "One API-first hub that ties the systems of a service business together.",
         },
         "servers": [{"url": server}],
-        "security": [{"bearer": []}, {"key": []}],
+        "security": CREDENTIALS,
         "paths": paths,
         "webhooks": {event.name: _webhook(event) for event in catalogue.events.values()},
         "components": {
@@ -43,6 +45,12 @@ def document(operations: Iterable[Operation], catalogue: Catalogue, server: str)
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "ticket": {
+                    "type": "apiKey",
+                    "in": "query",
+                    "name": "ticket",
+                    "description": "For browsers, from POST /api/v1/stream/tickets; it works once.",
+                },
             },
         },
     }
@@ -57,6 +65,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
     if operation.public:
         found["security"] = []
+    if operation.ticketed:
+        found["security"] = [*CREDENTIALS, {"ticket": []}]
     if operation.scope:
         found["x-crosstie-scope"] = operation.scope
     if operation.parameters:

@@ -56,3 +56,5 @@ class Operation:
     limit: int = 1 << 20
     #: needs no credential
     public: bool = False
+    #: takes a ticket in place of a credential
+    ticketed: bool = False

@@ -39,11 +39,16 @@ def group(name: str) -> typer.Typer:
     for path, methods in spec["paths"].items():
         for method, operation in methods.items():
             tag, _, verb = operation["operationId"].partition(".")
-            if tag in (noun, noun.replace("-", "_")):
+            if tag in (noun, noun.replace("-", "_")) and not _lasts(operation):
                 _add(app, VERBS.get(verb, verb.replace("_", "-")), method.upper(), path, operation)
     if not app.registered_commands:
         raise _unknown(name, spec)
     return app
+
+
+def _lasts(operation: Document) -> bool:
+    """Whether its answer has no end: such a stream has a command of its own."""
+    return "text/event-stream" in operation["responses"].get("200", {}).get("content", {})
 
 
 def description() -> dict[str, Any]:

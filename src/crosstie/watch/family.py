@@ -24,7 +24,10 @@ class Family:
 
 
 REQUESTS = Family(
-    "crosstie_http_request_seconds", "histogram", "Time of requests by route.", ("method", "route", "status")
+    "crosstie_http_request_seconds",
+    "histogram",
+    "Time of requests by route, until they were answered.",
+    ("method", "route", "status"),
 )
 ATTEMPTS = Family(
     "crosstie_attempt_seconds",

@@ -25,7 +25,7 @@ OPENAPI = json.loads(GOLDEN["spec/openapi.json"])
 ASYNCAPI = json.loads(GOLDEN["spec/asyncapi.json"])
 
 #: operations that any credential may use
-FOR_ANYBODY = {"event-types.list", "stream-tickets.create"}
+FOR_ANYBODY = {"event-types.list", "stream-tickets.create", "events.stream"}
 
 
 def references(node: Any) -> Iterator[str]:

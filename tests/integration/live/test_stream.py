@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -12,6 +13,8 @@ import httpx2
 import pytest
 from httpx_sse import EventSource, ServerSentEvent, aconnect_sse
 
+from crosstie.kit import clock, ids
+from crosstie.log.read import Cursor
 from tests.integration.live.reader import headers
 from tests.stage import PATIENCE, Tenant
 
@@ -89,6 +92,29 @@ async def test_what_cannot_be_read_is_a_problem(
 ) -> None:
     answer = await client.get(PATH, params=query)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_the_description_says_what_is_so(tenant: Tenant, client: httpx2.AsyncClient) -> None:
+    described = (await client.get("/openapi.json")).json()["paths"][PATH]["get"]
+    async with source(tenant) as found:
+        headers = found.response.headers
+    assert [*described["responses"]["200"]["content"]] == [headers["content-type"]]
+    for name in described["responses"]["200"]["headers"]:
+        assert name in headers
+    assert {"name": "ticket", "in": "query"}.items() <= (
+        (await client.get("/openapi.json")).json()["components"]["securitySchemes"]["ticket"].items()
+    )
+    assert {"ticket": []} in described["security"]
+    for name, more, status in (
+        ("after", {"after": "x"}, 400),
+        ("topics", {"topics": "job.*.x"}, 422),
+        ("after", {"after": str(Cursor(1, 5, ids.floor(clock.now() - timedelta(days=200))))}, 410),
+    ):
+        assert name in [parameter["name"] for parameter in described["parameters"]]
+        assert (await client.get(PATH, params=more)).status_code == status
+        assert str(status) in described["responses"]
+    answer = await client.get(PATH, headers={"accept": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (406, "not_acceptable")
 
 
 async def test_scopes_and_origins(tenant: Tenant, client: httpx2.AsyncClient) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from starlette.datastructures import QueryParams
 from starlette.requests import HTTPConnection
 
-from crosstie.access.limit import Meter
+from crosstie.access.limit import Meter, Standing
 from crosstie.access.ticket import Shown, Tickets
 from crosstie.access.token import Grant, Tokens
 from crosstie.api.cors import Cors
@@ -36,8 +36,11 @@ class Entrance:
         self._cors = cors
         self._address = address
 
-    async def enter(self, connection: HTTPConnection, request_id: str) -> tuple[Shown, Grant]:
-        """Who connects. Raises Forbidden, Unauthorized, TooManyRequests, TenantSuspended."""
+    async def enter(self, connection: HTTPConnection, request_id: str) -> tuple[Shown, Grant, Standing]:
+        """Who connects, and how he stands with his quota.
+
+        Raises Forbidden, Unauthorized, TooManyRequests, TenantSuspended.
+        """
         shown = self.gate.shown(connection)
         ORIGIN.set(Origin(request_id, lambda: shown.ip))
         origin = connection.headers.get("origin")
@@ -46,12 +49,11 @@ class Entrance:
             raise Forbidden("Pages of this origin may not connect; the operator names those that may.")
         shown = await self._credential(connection, shown)
         grant = await self.gate.prove(self._tokens, shown)
-        await self.count(grant)
-        return shown, grant
+        return shown, grant, await self.count(grant)
 
-    async def count(self, grant: Grant) -> None:
+    async def count(self, grant: Grant) -> Standing:
         """Count a connection, or a frame, as a request of its credential. Raises TooManyRequests."""
-        await self._meter.take(grant.tenant_id, grant.actor, "api")
+        return await self._meter.take(grant.tenant_id, grant.actor, "api")
 
     async def _credential(self, connection: HTTPConnection, shown: Shown) -> Shown:
         """The credential of the header, of the protocols' names, or behind a ticket."""

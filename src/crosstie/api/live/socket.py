@@ -48,7 +48,7 @@ class Socket:
         try:
             if scope["path"] != PATH:
                 raise NotFound("There is nothing at this address.")
-            shown, grant = await self._entrance.enter(HTTPConnection(scope), request_id)
+            shown, grant, _ = await self._entrance.enter(HTTPConnection(scope), request_id)
             async with self._entrance.hub.joined(shown, grant, request_id, WIRE) as client:
                 await receive()  # websocket.connect
                 await send({"type": "websocket.accept", "subprotocol": _chosen(scope["subprotocols"])})

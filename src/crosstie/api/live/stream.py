@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from crosstie.api import filters
+from crosstie.api.accept import accepts
 from crosstie.api.entry import JSON, Api
 from crosstie.api.live import order
 from crosstie.api.live.client import Client
@@ -18,14 +19,15 @@ from crosstie.api.live.crowd import Kind
 from crosstie.api.live.entrance import Entrance
 from crosstie.api.live.seat import Seat
 from crosstie.api.live.wire import PING
-from crosstie.api.operation import Handler, Operation
-from crosstie.errors import Fault, UnknownParameter, UpgradeRequired
+from crosstie.api.operation import Handler, Operation, Parameter
+from crosstie.errors import Fault, NotAcceptable, UnknownParameter, UpgradeRequired
 from crosstie.kit import clock, json
 from crosstie.log.idempotency import Answer
 
 WIRE: Kind = "sse"
 KNOWN = frozenset({"topics", "after", "ticket"})
-HEADERS = {"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
+MEDIA = "text/event-stream"
+HEADERS = {"content-type": MEDIA, "cache-control": "no-store", "x-accel-buffering": "no"}
 
 
 class Stream:
@@ -37,9 +39,14 @@ class Stream:
 
     async def read(self, request: Request) -> Answer | Response:
         """Events of the topics in the query, from a cursor on, or from now on."""
+        state = request.scope["state"]
+        request_id = state["request_id"]
+        shown, grant, standing = await self._entrance.enter(request, request_id)
+        state["headers"] |= standing.headers()
+        accept = request.headers.get("accept")
+        if accept and not accepts(accept, MEDIA):
+            raise NotAcceptable(f"The stream is {MEDIA}.")
         topics, after = _query(request)
-        request_id = request.scope["state"]["request_id"]
-        shown, grant = await self._entrance.enter(request, request_id)
         stack = AsyncExitStack()
         try:
             client = await stack.enter_async_context(self._entrance.hub.joined(shown, grant, request_id, WIRE))
@@ -123,7 +130,23 @@ def operations(stream: Stream) -> list[Operation]:
             "expires_at": {"type": "string", "format": "date-time"},
         },
     }
+    cursor = {"type": "string", "maxLength": order.CURSOR}
+    topics = {"type": "array", "maxItems": order.TOPICS, "items": {"type": "string"}}
     return [
+        Operation(
+            "events.stream", "GET", "/api/v1/events/stream",
+            "Hear of events as they happen, as server-sent events, without an end; /asyncapi.json has the frames.",
+            stream.read,
+            parameters=(
+                Parameter("topics", topics, "Types of events (`job.*`), nouns (`jobs`) or subjects (`job:<id>`);"
+                          " without any it is `*`. Each asks for the scope that reads it."),
+                Parameter("after", cursor, "The cursor to go on behind; without one from now on."),
+                Parameter("Last-Event-ID", cursor, "The same, as clients send it that come back; it comes first.",
+                          "header"),
+            ),
+            answers={200: {"type": "string", "description": "Frames as `data`, with the cursor as `id`."}},
+            answer_media=MEDIA, problems=(401, 403, 406, 410, 422, 429), tag="events", ticketed=True,
+        ),
         Operation(
             "stream-tickets.create", "POST", "/api/v1/stream/tickets",
             "Get a way into the live stream for a browser, which can send no headers: it works once, for a minute.",
@@ -133,5 +156,5 @@ def operations(stream: Stream) -> list[Operation]:
 
 
 def routes(stream: Stream) -> list[tuple[str, str, Handler]]:
-    """What lasts: described by the AsyncAPI document."""
-    return [("/api/v1/events/stream", "GET", stream.read), ("/api/v1/stream", "GET", stream.socket)]
+    """What is no request: described by the AsyncAPI document."""
+    return [("/api/v1/stream", "GET", stream.socket)]
