@@ -684,6 +684,28 @@ REVOKE ALL ON outlets FROM crosstie_app, crosstie_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON outlets TO crosstie_app;
 
+ALTER TABLE places ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE places FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON places TO crosstie_owner
+  USING ((SELECT current_setting('app.owner', true) = 'on'))
+  WITH CHECK ((SELECT current_setting('app.owner', true) = 'on'));
+
+CREATE POLICY tenant ON places TO crosstie_app
+  USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+  WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+
+CREATE POLICY batch ON places TO crosstie_worker
+  USING (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]))
+  WITH CHECK (tenant_id = ANY ((SELECT coalesce(nullif(current_setting('app.tenants', true), ''), '{}')::uuid[])::uuid[]));
+
+REVOKE ALL ON places FROM crosstie_app, crosstie_worker;
+
+GRANT SELECT ON places TO crosstie_app;
+
+GRANT SELECT, UPDATE, DELETE ON places TO crosstie_worker;
+
 ALTER TABLE privacy_requests ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE privacy_requests FORCE ROW LEVEL SECURITY;
@@ -1588,8 +1610,8 @@ BEGIN
   RETURN true;
 END $$;
 
--- Drop a partition whose span is over. What is pending or dead, and the events it needs, stay: they fall into the
--- default partition.
+-- Drop a partition whose span is over. What is pending or dead, and the events it needs, stay, as do those that a broker
+-- has not had: they fall into the default partition.
 
 REVOKE ALL ON FUNCTION partition_add(text, text, uuid, uuid) FROM PUBLIC;
 
@@ -1616,7 +1638,9 @@ BEGIN
     EXECUTE format('INSERT INTO public.events SELECT e.* FROM public.%I e WHERE EXISTS (
         SELECT FROM public.deliveries d WHERE d.tenant_id = e.tenant_id AND d.log_id = e.id
           AND d.status IN (''pending'', ''delivering'', ''retrying'', ''dead''))
-      OR EXISTS (SELECT FROM public.outbox o WHERE o.tenant_id = e.tenant_id AND o.id = e.id)', child);
+      OR EXISTS (SELECT FROM public.outbox o WHERE o.tenant_id = e.tenant_id AND o.id = e.id)
+      OR EXISTS (SELECT FROM public.places p WHERE p.tenant_id = e.tenant_id
+          AND (p.epoch, p.xid, p.id) < (e.epoch, e.xid, e.id))', child);
     GET DIAGNOSTICS kept = ROW_COUNT;
   ELSE
     EXECUTE format('INSERT INTO public.attempts SELECT a.* FROM public.%I a WHERE EXISTS (
@@ -1725,7 +1749,8 @@ BEGIN
     WHERE l.status = 'parked' AND l.due_at <= now() ORDER BY l.due_at LIMIT most;
 END $$;
 
--- A worker names the brokers that it serves; answers all of the installation with the seconds since one was named.
+-- A worker names the brokers that it serves; answers all of the installation with the seconds since one was named. A new
+-- broker begins with what is committed from now on; so it does for tenants that it is now for, and was not before.
 
 REVOKE ALL ON FUNCTION due_letters(int) FROM PUBLIC;
 
@@ -1736,19 +1761,71 @@ CREATE OR REPLACE FUNCTION broker_beat(names text[], allowed text[], wanted text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 AS $$
 #variable_conflict use_column
+DECLARE era int; horizon bigint := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
 BEGIN
   PERFORM set_config('app.owner', 'on', true);
-  INSERT INTO brokers AS b (name, tenants, types, seen_at)
-    SELECT g.name, g.tenants, g.types, clock_timestamp() FROM unnest(names, allowed, wanted) AS g (name, tenants, types)
-    ORDER BY g.name
+  SELECT epoch INTO era FROM installation WHERE id = 1;
+  INSERT INTO places AS p (tenant_id, way, epoch, xid, id)
+    SELECT t.id, b.name, era, horizon, '00000000-0000-0000-0000-000000000000'
+      FROM unnest(names, allowed) AS g (name, tenants)
+      JOIN brokers b ON b.name = g.name AND b.tenants IS NOT NULL AND b.tenants IS DISTINCT FROM g.tenants
+      JOIN tenants t ON t.slug = ANY (string_to_array(g.tenants, ',')) IS NOT FALSE
+        AND t.slug <> ALL (string_to_array(b.tenants, ','))
+    ON CONFLICT (tenant_id, way) DO UPDATE SET epoch = excluded.epoch, xid = excluded.xid, id = excluded.id;
+  DELETE FROM places p USING unnest(names, allowed) AS g (name, tenants), tenants t
+    WHERE p.way = g.name AND t.id = p.tenant_id AND t.slug <> ALL (string_to_array(g.tenants, ','));
+  INSERT INTO brokers AS b (name, tenants, types, seen_at, epoch, xid)
+    SELECT g.name, g.tenants, g.types, clock_timestamp(), era, horizon
+    FROM unnest(names, allowed, wanted) AS g (name, tenants, types) ORDER BY g.name
     ON CONFLICT (name) DO UPDATE SET tenants = excluded.tenants, types = excluded.types, seen_at = excluded.seen_at;
   RETURN QUERY SELECT b.name, b.tenants, b.types, b.seen_at,
     extract(epoch FROM clock_timestamp() - b.seen_at)::float8 FROM brokers b ORDER BY b.name;
 END $$;
 
+-- Whether a worker is the one that sends to a broker: the first that asks while nobody who lives does.
+
 REVOKE ALL ON FUNCTION broker_beat(text[], text[], text[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION broker_beat(text[], text[], text[]) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION broker_hold(wanted text, worker uuid, silence float8) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  UPDATE brokers b SET held_by = worker WHERE b.name = wanted AND b.held_by IS DISTINCT FROM worker
+    AND NOT EXISTS (SELECT FROM workers w WHERE w.id = b.held_by
+      AND w.seen_at > clock_timestamp() - silence * interval '1 second');
+  RETURN EXISTS (SELECT FROM brokers b WHERE b.name = wanted AND b.held_by = worker);
+END $$;
+
+-- Every tenant, and whether the log goes on behind the broker's place there. Tenants that the broker has no place for yet
+-- get one: where the broker began.
+
+REVOKE ALL ON FUNCTION broker_hold(text, uuid, float8) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION broker_hold(text, uuid, float8) TO crosstie_worker;
+
+CREATE OR REPLACE FUNCTION broker_tenants(wanted text) RETURNS TABLE (tenant_id uuid, behind boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.owner', 'on', true);
+  INSERT INTO places (tenant_id, way, epoch, xid, id)
+    SELECT t.id, b.name, b.epoch, b.xid, '00000000-0000-0000-0000-000000000000' FROM brokers b
+      JOIN tenants t ON t.slug = ANY (string_to_array(b.tenants, ',')) IS NOT FALSE
+      WHERE b.name = wanted AND NOT EXISTS (SELECT FROM places p WHERE p.tenant_id = t.id AND p.way = wanted)
+    ON CONFLICT DO NOTHING;
+  RETURN QUERY SELECT t.id, coalesce(t.status = 'active' AND EXISTS (SELECT FROM events e WHERE e.tenant_id = t.id
+      AND (e.epoch, e.xid, e.id) > (p.epoch, p.xid, p.id)), false)
+    FROM tenants t LEFT JOIN places p ON p.tenant_id = t.id AND p.way = wanted;
+END $$;
+
+REVOKE ALL ON FUNCTION broker_tenants(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION broker_tenants(text) TO crosstie_worker;
 
 CREATE OR REPLACE FUNCTION broker_forget(gone text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
@@ -1756,6 +1833,7 @@ AS $$
 #variable_conflict use_column
 BEGIN
   PERFORM set_config('app.owner', 'on', true);
+  DELETE FROM places WHERE way = gone;
   DELETE FROM brokers WHERE name = gone;
 END $$;
 

@@ -50,6 +50,7 @@ from crosstie.declare.catalogue import Catalogue
 from crosstie.deliver import inbound
 from crosstie.deliver.broker.build import build
 from crosstie.deliver.broker.inbox import Inbox
+from crosstie.deliver.broker.relay import Relay
 from crosstie.deliver.broker.roster import Roster
 from crosstie.deliver.broker.sink import Brokers
 from crosstie.deliver.inbound.build import Inbound
@@ -123,6 +124,7 @@ class Process:
     ingest: Ingest
     inbound: Inbound
     worker: Worker | None
+    relays: list[Relay]
     eyes: Eyes
     news: News
     gateway: Gateway
@@ -182,12 +184,16 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         park = Park(worker_pool, intake, ingest, epoch, settings.retry_schedule, actors)
         reader, seat = Reader(intake, ingest, park), _seat(stack, dsns, settings, f"{name} inbound")
         doors = build_inbound(app, worker_pool, vault, reader, seat, fetcher, settings, eyes.metrics.knocked)
-        process = Process(made, vault, trusted, routes, dispatcher, ingest, doors, worker, eyes, news, gateway, [])
+        relays = [Relay(worker_pool, broker, routes, worker, epoch, news) for broker in brokers] if worker else []
+        process = Process(
+            made, vault, trusted, routes, dispatcher, ingest, doors, worker, relays, eyes, news, gateway, []
+        )
         process.tasks += [herald.run, roster.run, vault.masters.live]
         process.tasks += eyes.open(stack, worker, settings.operator_tenant)
         if worker:
             inbox = Inbox(app, intake, ingest, park, settings.public_url)
             process.tasks += [park.run, *(partial(broker.run, eyes.counted(inbox.take)) for broker in brokers)]
+            process.tasks += [relay.run for relay in relays]
             process.tasks += [dispatcher.run, worker.run, chores.run, *_upkeep(process, settings, store)]
         yield process
 
@@ -295,6 +301,7 @@ async def serve(
         else:
             await (stop or _signalled()).wait()
         await process.ingest.drain()
+        await asyncio.gather(*(relay.stop(10) for relay in process.relays))
         if process.worker:
             await process.worker.stop(20)
         for task in tasks:

@@ -21,6 +21,7 @@ MODULE = Module(
         tables.inbox,
         tables.counters,
         tables.outbox,
+        tables.places,
         tables.route_versions,
         tables.attempts,
         tables.idempotency,

@@ -117,7 +117,7 @@ SELECT count(pg_advisory_xact_lock(k)) FROM unnest($1::bigint[]) AS k
 
 -- name: promote
 -- The first unfinished delivery of each lane becomes claimable, unless another of the lane is claimable or under way (a
--- replay may put one before it) or an earlier event of it still waits for dispatch.
+-- replay may put one before it) or an earlier event of it still waits for dispatch, which makes none for brokers.
 -- $1 tenant_id $2 endpoint_id $3 lane
 UPDATE deliveries d SET due_at = now()
   FROM (SELECT DISTINCT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS l (tenant_id, endpoint_id, lane)) l
@@ -131,8 +131,8 @@ UPDATE deliveries d SET due_at = now()
     AND NOT EXISTS (SELECT FROM deliveries a
       WHERE a.tenant_id = l.tenant_id AND a.endpoint_id = l.endpoint_id AND a.lane = l.lane
         AND a.status IN ('pending', 'delivering', 'retrying') AND a.due_at IS DISTINCT FROM 'infinity')
-    AND NOT EXISTS (SELECT FROM outbox o
-      WHERE o.tenant_id = l.tenant_id AND o.lane = l.lane AND o.sequence < head.sequence)
+    AND (d.sink = 'broker' OR NOT EXISTS (SELECT FROM outbox o
+      WHERE o.tenant_id = l.tenant_id AND o.lane = l.lane AND o.sequence < head.sequence))
   RETURNING d.endpoint_id
 
 -- name: claim

@@ -54,8 +54,8 @@ class Routes:
         self._versions.clear()
 
     def ordered(self, tenant_id: UUID) -> list[Route]:
-        """The routes of a tenant that ask for order."""
-        return [route for route in self._by_tenant.get(tenant_id, ()) if route.ordered]
+        """The routes of a tenant that ask for order of the dispatcher."""
+        return [route for route in self._by_tenant.get(tenant_id, ()) if route.ordered and not route.follows]
 
     async def have(self, tenants: Iterable[UUID]) -> None:
         """Make sure that routes of these tenants are at hand; they may be some moments old."""

@@ -37,6 +37,8 @@ class Route:
     ordered: bool = False
     #: new events make deliveries
     open: bool = True
+    #: it reads the log itself (then it is not open): the dispatcher has nothing to do with its order
+    follows: bool = False
     #: the dispatcher is woken for them; where not, the sweep of a few seconds is soon enough
     urgent: bool = True
     #: deliveries are claimed; where not, they wait

@@ -150,6 +150,19 @@ rates = sa.Table(
     info={"reach": "batch"},
 )
 
+places = sa.Table(
+    "places",
+    META,
+    sa.Column("tenant_id", sa.Uuid, primary_key=True),
+    sa.Column("way", sa.Text, primary_key=True, comment="Who follows: the name of a broker."),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("xid", sa.BigInteger, nullable=False),
+    sa.Column("id", sa.Uuid, nullable=False, comment="The last event that it has, or that it does not want."),
+    info={"reach": "batch", "app": "SELECT", "batch": "SELECT, UPDATE, DELETE"},
+    # moved in place, as counters are
+    postgresql_with={"fillfactor": 50},
+)
+
 workers = sa.Table(
     "workers",
     META,

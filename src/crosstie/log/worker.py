@@ -97,13 +97,13 @@ class Worker:
 
         Where a rate limit counts when they are claimed, none is claimed before it can be sent.
         """
-        if self._stopping or not self._alive():
+        if self._stopping or not self.alive():
             return 0
         lane = self._lanes.get(route.id)
         held = len(lane.waiting) + lane.sending if lane else 0
         return max(0, self.cap(route) * (2 if route.rate is None else 1) - held)
 
-    def _alive(self) -> bool:
+    def alive(self) -> bool:
         """Whether our leases are surely ours: after a freeze others may have them by now."""
         return asyncio.get_running_loop().time() - self._beaten < SILENCE - 1
 
@@ -252,7 +252,7 @@ class Worker:
 
     async def _send(self, lease: Lease, route: Route | None) -> None:
         try:
-            if not self._alive():
+            if not self.alive():
                 self._held.discard((lease.delivery_id, lease.number))
                 return
             outcome = await self._attempt(lease, route)

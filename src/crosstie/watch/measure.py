@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -52,6 +52,12 @@ OLDEST = Statement(
     "   WHERE q.endpoint_id = w.id AND q.status = s.status AND q.due_at <= now() ORDER BY q.due_at LIMIT 1) d"
     " GROUP BY w.id",
     ["ways"],
+)
+#: the first event that a broker has not had
+FOLLOWED = Statement(
+    "SELECT p.way, e.at FROM places p CROSS JOIN LATERAL (SELECT at FROM events e WHERE e.tenant_id = p.tenant_id"
+    " AND (e.epoch, e.xid, e.id) > (p.epoch, p.xid, p.id) ORDER BY e.epoch, e.xid, e.id LIMIT 1) e",
+    [],
 )
 DEAD = Statement(
     "SELECT count(*) FROM dead_letters WHERE status = 'dead' AND last_at > now() - $1::int * interval '1 second'",
@@ -132,9 +138,14 @@ async def lines(unit: Unit) -> list[Line]:
     return presence.lines(await presence.alive(unit.connection))
 
 
-async def oldest(unit: Unit, ids: Iterable[UUID]) -> dict[UUID, datetime]:
-    """When the delivery was due that has waited longest, by way out; only where one waits."""
-    return {row["id"]: row["due_at"] for row in await unit.fetch(OLDEST, ways=list(ids))}
+async def oldest(unit: Unit, ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """Since when what has waited longest has been due, by way out; only where something waits."""
+    found = {row["id"]: row["due_at"] for row in await unit.fetch(OLDEST, ways=list(ids))}
+    for row in await unit.fetch(FOLLOWED):
+        way = broker_way(unit.tenant_id, row["way"])
+        if way in ids:
+            found[way] = min(row["at"], found.get(way, row["at"]))
+    return found
 
 
 async def dead(unit: Unit, window: int) -> int:

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -14,12 +15,13 @@ import pytest
 
 from crosstie.app import Process, opened
 from crosstie.deliver.broker.address import parse
+from crosstie.deliver.broker.again import republish
 from crosstie.deliver.broker.roster import GONE, Roster
+from crosstie.log.replay import Replays
 from tests.parts.command import Command
-from tests.stage import PATIENCE, Stage, Tenant
+from tests.stage import Stage, Tenant
 
 FIRST, SECOND = "nats://127.0.0.1:9?types=client.*", "amqp://127.0.0.1:9?name=second&types=client.*"
-WAITING = "SELECT endpoint_id, status, error_code FROM deliveries WHERE tenant_id = $1"
 
 
 @pytest.fixture
@@ -39,58 +41,66 @@ async def process(stack: AsyncExitStack, stage: Stage, *brokers: str, work: bool
     return await stack.enter_async_context(opened(settings, stage.dsns, work=work, name="test"))
 
 
-async def deliveries(stage: Stage, tenant: Tenant, count: int) -> dict[str, tuple[str, str | None]]:
-    """Status and error of a tenant's deliveries by broker, once there are so many."""
-    names = {parse(entry).route(tenant.id): parse(entry).name for entry in (FIRST, SECOND)}
+async def told(process: Process, tenant: Tenant) -> None:
+    """One more event that both brokers want."""
+    async with process.log.unit(tenant.id) as unit:
+        unit.append("client.created", {"client_id": str(tenant.id), "name": "Nile"}, ("client", str(tenant.id)))
+
+
+async def met(stage: Stage, way: str) -> None:
+    """Return when a worker has looked at every tenant for a broker, although it is away."""
     connection = await stage.superuser()
-    end = asyncio.get_running_loop().time() + PATIENCE
-    try:
-        while len(rows := await connection.fetch(WAITING, tenant.id)) < count:
-            assert asyncio.get_running_loop().time() < end, rows
-            await asyncio.sleep(0.05)
-        return {names[row["endpoint_id"]]: (row["status"], row["error_code"]) for row in rows}
-    finally:
-        await connection.close()
+    await connection.fetch("SELECT * FROM broker_tenants($1)", way)
+    await connection.close()
 
 
-async def test_a_process_writes_down_what_only_another_sends(stage: Stage) -> None:
+async def waiting(process: Process) -> dict[str, int]:
+    return {row["name"]: row["waiting"] for row in await Roster(process.log.worker, (), serves=False).listed()}
+
+
+async def test_what_a_process_that_knows_no_broker_commits_waits_for_each_of_them(stage: Stage) -> None:
     tenant = await stage.tenant()
     async with AsyncExitStack() as stack:
-        writes = await process(stack, stage, FIRST)
+        first = await process(stack, stage, FIRST)
         await process(stack, stage, SECOND)
-        roster = Roster(writes.log.worker, [parse(FIRST)], serves=True)
+        roster = Roster(first.log.worker, [parse(FIRST)], serves=True)
         await roster.beat()
         assert [(other.name, other.types) for other in roster.others] == [("second", ("client.*",))]
     async with AsyncExitStack() as stack:
-        writes = await process(stack, stage, FIRST)
-        async with writes.log.unit(tenant.id) as unit:
-            unit.append("client.created", {"client_id": str(tenant.id), "name": "Nile"}, ("client", str(tenant.id)))
-        await writes.dispatcher.batch({tenant.id})
-        found = await deliveries(stage, tenant, 2)
-        assert found == {"nats://127.0.0.1:9": ("pending", None), "second": ("pending", None)}
+        knows_none = await process(stack, stage)
+        await told(knows_none, tenant)
+        for name in ("nats://127.0.0.1:9", "second"):
+            await met(stage, name)
+        assert await waiting(knows_none) == {"nats://127.0.0.1:9": 1, "second": 1}
 
 
-async def test_what_waits_for_a_broker_that_nobody_names_any_more_is_cancelled(stage: Stage) -> None:
+async def test_a_broker_that_nobody_names_any_more_is_forgotten(stage: Stage) -> None:
+    """With what waited for it; a republication that waited says why it never went."""
     tenant = await stage.tenant()
     async with AsyncExitStack() as stack:
         both = await process(stack, stage, FIRST, SECOND)
+        await told(both, tenant)
+        for name in ("nats://127.0.0.1:9", "second"):
+            await met(stage, name)
         async with both.log.unit(tenant.id) as unit:
-            unit.append("client.created", {"client_id": str(tenant.id), "name": "Nile"}, ("client", str(tenant.id)))
-        await both.dispatcher.batch({tenant.id})
-        await deliveries(stage, tenant, 2)
+            given = {"since": unit.now - timedelta(minutes=1), "until": unit.now + timedelta(minutes=1)}
+            operation = await republish(unit, parse(SECOND), given, dry_run=False)
+            await unit.finish()
+            await Replays(both.routes).replay(unit, operation)
     async with AsyncExitStack() as stack:
         one = await process(stack, stage, FIRST)
-        assert (await deliveries(stage, tenant, 2))["second"] == ("pending", None), "it may come back"
+        assert (await waiting(one))["second"] == 2, "it may come back"
         connection = await stage.superuser()
         await connection.execute(
             "UPDATE brokers SET seen_at = now() - $1 * interval '1 second' WHERE name = 'second'", GONE
         )
-        await connection.close()
         await Roster(one.log.worker, [parse(FIRST)], serves=True).beat()
-        found = await deliveries(stage, tenant, 2)
-        assert found == {"nats://127.0.0.1:9": ("pending", None), "second": ("cancelled", "broker_removed")}
+        assert await waiting(one) == {"nats://127.0.0.1:9": 1}
+        left = await connection.fetch("SELECT status, error_code FROM deliveries WHERE tenant_id = $1", tenant.id)
+        assert [tuple(row) for row in left] == [("cancelled", "broker_removed")]
+        await connection.close()
     command = Command(stage.home, {"CROSSTIE_EGRESS_ALLOW": "127.0.0.0/8"})
     (listed,) = (await asyncio.to_thread(command, "brokers", "list", "-o", "jsonl")).many
     assert (listed["name"], listed["waiting"]) == ("nats://127.0.0.1:9", 1)
     await asyncio.to_thread(command, "brokers", "forget", "nats://127.0.0.1:9")
-    assert (await deliveries(stage, tenant, 2))["nats://127.0.0.1:9"] == ("cancelled", "broker_removed")
+    assert (await asyncio.to_thread(command, "brokers", "list", "-o", "jsonl")).many == []

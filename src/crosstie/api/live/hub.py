@@ -59,7 +59,7 @@ class Hub:
         self._bearers: dict[Shown, Bearer] = {}
         self._pages = asyncio.Semaphore(PAGES)
         self._closing = False
-        told.hear = self.wake
+        told.listen(self.wake)
 
     def wake(self, tenant_id: UUID) -> None:
         """The log of a tenant has grown."""

@@ -1,7 +1,8 @@
 """The roster: the brokers of the installation, as the settings of its workers name them.
 
-It stands in the database, so that a process also writes deliveries for brokers that only others serve, as while a new
-setting goes from one process to the next. What waits for a broker that no worker has named for a day is cancelled.
+It stands in the database, so that a process can also work on a republication to a broker that only others serve. A
+broker that no worker has named for a day is forgotten, with its places in the log: if it comes back, it begins anew.
+Deliveries that wait for it are cancelled.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from crosstie.db import session
 from crosstie.db.engine import AWAY
 from crosstie.declare.row import Row
 from crosstie.deliver.broker.address import Address
+from crosstie.kit import text
 
 #: seconds between two looks, and after which a broker that nobody names is given up
 BEAT, GONE = 10.0, 86_400.0
@@ -33,6 +35,9 @@ brokers = sa.Table(
     sa.Column("tenants", sa.Text, comment="Slugs, parted by commas; null where it is for all."),
     sa.Column("types", sa.Text, nullable=False, comment="Patterns of the types that go out, parted by commas."),
     sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False, comment="When a worker named it last."),
+    sa.Column("epoch", sa.Integer, comment="Where it begins in the log."),
+    sa.Column("xid", sa.BigInteger),
+    sa.Column("held_by", sa.Uuid, comment="The worker that sends to it."),
     info={"reach": "closed"},
 )
 CANCEL = (
@@ -48,6 +53,12 @@ WAITING = (
     " ON d.tenant_id = w.tenant_id AND d.endpoint_id = w.endpoint_id"
     " AND d.status IN ('pending', 'delivering', 'retrying')"
 )
+#: what a broker has not been given yet, by type
+BEHIND = """
+SELECT e.type, count(*) AS n FROM places p JOIN events e
+    ON e.tenant_id = p.tenant_id AND (e.epoch, e.xid, e.id) > (p.epoch, p.xid, p.id)
+  WHERE p.way = $2 AND p.tenant_id = ANY ($1::uuid[]) GROUP BY e.type
+"""
 logger = structlog.get_logger()
 
 
@@ -114,9 +125,12 @@ class Roster:
 
     async def _shown(self, row: asyncpg.Record) -> dict[str, Any]:
         address, waiting = _address(row), 0
+        wants = text.matcher(address.types)
         for tenants in await self._tenants():
             async with session.of_tenants(self._pool, tenants) as connection:
                 waiting += await connection.fetchval(WAITING, tenants, [address.route(tenant) for tenant in tenants])
+                behind = await connection.fetch(BEHIND, tenants, address.name)
+            waiting += sum(each["n"] for each in behind if wants(each["type"]))
         return {
             "name": row["name"],
             "tenants": row["tenants"] or "*",

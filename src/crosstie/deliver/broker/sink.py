@@ -67,6 +67,8 @@ class Brokers:
                 sink=self.kind,
                 wants=wants[address.name],
                 ordered=True,
+                open=False,
+                follows=True,
                 # where both ways have the same names, what goes back would be its sender's own event once more
                 echo=address.source if self._terms.broker_out == self._terms.broker_in else None,
                 flowing=row["status"] == "active",
