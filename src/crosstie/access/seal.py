@@ -57,11 +57,14 @@ LAST = (
     "SELECT t AS tenant_id, coalesce((SELECT max(e.position) FROM audit_entries e WHERE e.tenant_id = t), 0) AS last"
     " FROM unnest($1::uuid[]) AS t"
 )
-#: what waits; `again` what bears the id of an entry that was sealed before
 WAITING = (
-    "SELECT p.*, EXISTS (SELECT FROM audit_entries e WHERE e.tenant_id = p.tenant_id AND e.id = p.id) AS again"
-    " FROM unnest($1::uuid[]) AS t CROSS JOIN LATERAL"
+    "SELECT p.* FROM unnest($1::uuid[]) AS t CROSS JOIN LATERAL"
     " (SELECT * FROM audit_pending w WHERE w.tenant_id = t ORDER BY w.id LIMIT $2) AS p"
+)
+#: what waits and bears the id of an entry that was sealed before
+AGAIN = (
+    "SELECT p.tenant_id, p.id FROM unnest($1::uuid[], $2::uuid[]) AS p (tenant_id, id)"
+    " JOIN audit_entries e ON e.tenant_id = p.tenant_id AND e.id = p.id"
 )
 DROP = (
     "DELETE FROM audit_pending p USING unnest($1::uuid[], $2::uuid[]) AS g (tenant_id, id)"
@@ -126,13 +129,23 @@ async def seal(pool: asyncpg.Pool, witness: bytes, tenants: Iterable[UUID], *, w
     A tenant at which another sealer is now is left to it; with `wait` until that one has done.
     """
     wanted = list(tenants)
-    async with session.of_tenants(pool, wanted) as connection:
-        waiting = await connection.fetch(WAITING, wanted, 1)
+    try:
+        return await _try(pool, witness, wanted, WAIT if wait else HOLD)
+    except asyncpg.UniqueViolationError:  # rare enough to be looked for only now
+        return await _try(pool, witness, wanted, WAIT if wait else HOLD, doubt=True)
+
+
+async def _try(
+    pool: asyncpg.Pool, witness: bytes, tenants: Sequence[UUID], hold: str, *, doubt: bool = False
+) -> int:
+    """Seal in one transaction. With `doubt`, what bears the id of a sealed entry is taken for foreign."""
+    async with session.of_tenants(pool, tenants) as connection:
+        waiting = await connection.fetch(WAITING, tenants, 1)
         busy = [row["tenant_id"] for row in waiting]
-        return await _seal(connection, witness, busy, WAIT if wait else HOLD) if busy else 0
+        return await _seal(connection, witness, busy, hold, doubt) if busy else 0
 
 
-async def _seal(connection: Connection, witness: bytes, tenants: Sequence[UUID], hold: str) -> int:
+async def _seal(connection: Connection, witness: bytes, tenants: Sequence[UUID], hold: str, doubt: bool) -> int:
     await connection.execute(BEGIN, tenants, [chain.genesis(tenant) for tenant in tenants])
     held = {row["tenant_id"]: Head(row["position"], row["hash"]) for row in await connection.fetch(hold, tenants)}
     if not held:
@@ -141,7 +154,8 @@ async def _seal(connection: Connection, witness: bytes, tenants: Sequence[UUID],
         if end["last"] > held[end["tenant_id"]].position:
             logger.error("audit.foreign_entries", tenant_id=str(end["tenant_id"]), position=end["last"])
             held[end["tenant_id"]].position = end["last"]
-    rows = await _ours(connection, witness, await connection.fetch(WAITING, list(held), MOST))
+    found = await connection.fetch(WAITING, list(held), MOST)
+    rows = await _ours(connection, witness, found, await _again(connection, found) if doubt else frozenset())
     if not rows:
         return 0
     columns: list[list[object]] = [[] for _ in range(10)]
@@ -163,7 +177,15 @@ async def _seal(connection: Connection, witness: bytes, tenants: Sequence[UUID],
     return len(rows)
 
 
-async def _ours(connection: Connection, witness: bytes, found: Sequence[asyncpg.Record]) -> list[Found]:
+async def _again(connection: Connection, found: Sequence[asyncpg.Record]) -> frozenset[tuple[UUID, UUID]]:
+    """Which of these bear the id of an entry that was sealed before."""
+    keys = [row["tenant_id"] for row in found], [row["id"] for row in found]
+    return frozenset((row["tenant_id"], row["id"]) for row in await connection.fetch(AGAIN, *keys))
+
+
+async def _ours(
+    connection: Connection, witness: bytes, found: Sequence[asyncpg.Record], again: frozenset[tuple[UUID, UUID]]
+) -> list[Found]:
     """What processes of this installation wrote, erasures last: they account for what is blank in those before them.
 
     The rest is taken away, and an entry in its place, to be sealed with the next, says what it claimed.
@@ -172,7 +194,7 @@ async def _ours(connection: Connection, witness: bytes, found: Sequence[asyncpg.
     foreign = []
     for row in map(dict, found):
         gone = trail.blanked(witness, row)
-        if gone is None or row["again"]:
+        if gone is None or (row["tenant_id"], row["id"]) in again:
             foreign.append(row)
         else:
             ours.append((row, gone))
