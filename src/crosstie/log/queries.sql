@@ -29,6 +29,22 @@ INSERT INTO events (tenant_id, id, epoch, event_id, type, version, at, subject_t
 INSERT INTO outbox (tenant_id, id, lane, sequence)
   SELECT tenant_id, id, subject_type || ':' || subject_id, sequence FROM {ranked}
 
+-- name: append_one
+-- The same for one event, as most Units have: nothing to be grouped or ranked. $1 … $16 as above, each a value.
+-- part: counted
+INSERT INTO counters AS c (tenant_id, subject_type, subject_id, value)
+  SELECT $1::uuid, $8::text, $9::text, 1 WHERE $9::text IS NOT NULL
+  ON CONFLICT (tenant_id, subject_type, subject_id) DO UPDATE SET value = c.value + 1
+  RETURNING value
+-- part: logged
+INSERT INTO events (tenant_id, id, epoch, event_id, type, version, at, subject_type, subject_id, sequence, actor_type,
+    actor_id, source, correlation_id, causation_id, trace, data)
+  VALUES ($1::uuid, $2::uuid, $3::int, $4::text, $5::text, $6::int, $7::timestamptz, $8::text, $9::text,
+    (SELECT value FROM {counted}), $10::text, $11::text, $12::text, $13::text, $14::text, $15::text, $16::json)
+-- part: later
+INSERT INTO outbox (tenant_id, id, lane, sequence)
+  VALUES ($1::uuid, $2::uuid, $8::text || ':' || $9::text, (SELECT value FROM {counted}))
+
 -- name: ingest
 -- Hot ingest: what is new by (tenant, source, event_id) becomes an event; deliveries go in with it where the routes
 -- that this process knows are still those of the database, and the outbox gets the event where they are not.

@@ -25,7 +25,7 @@ from crosstie.errors import NotFound
 from crosstie.kit import clock, ids, json
 from crosstie.kit.egress import Guard
 from crosstie.log import refusal, trail
-from crosstie.log.append import QUERIES, columns
+from crosstie.log.append import appended
 from crosstie.log.event import ORIGIN, SYSTEM, Actor, Event, Origin
 from crosstie.log.trail import Act
 
@@ -251,7 +251,7 @@ class Unit:
     async def flush(self) -> None:
         """Send what is queued. Raises the Problem that a broken constraint stands for."""
         if self._events:
-            self._writes.append(Write(QUERIES["append"], columns(self._events, self.log.epoch)))
+            self._writes.append(Write(*appended(self._events, self.log.epoch)))
             self.appended += self._events
             self._events = []
         while self._writes:
