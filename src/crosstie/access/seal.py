@@ -135,9 +135,7 @@ async def seal(pool: asyncpg.Pool, witness: bytes, tenants: Iterable[UUID], *, w
         return await _try(pool, witness, wanted, WAIT if wait else HOLD, doubt=True)
 
 
-async def _try(
-    pool: asyncpg.Pool, witness: bytes, tenants: Sequence[UUID], hold: str, *, doubt: bool = False
-) -> int:
+async def _try(pool: asyncpg.Pool, witness: bytes, tenants: Sequence[UUID], hold: str, *, doubt: bool = False) -> int:
     """Seal in one transaction. With `doubt`, what bears the id of a sealed entry is taken for foreign."""
     async with session.of_tenants(pool, tenants) as connection:
         waiting = await connection.fetch(WAITING, tenants, 1)
