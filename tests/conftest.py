@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -18,7 +21,24 @@ if TYPE_CHECKING:
 # Where the tests run in the background of a shell they ignore Ctrl-C, and so would the commands that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
 CI = os.environ.get("CI", "").lower() == "true"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The processes of a run share a mould of installations (tests/mould.py) …"""
+    if not hasattr(config, "workerinput"):
+        os.environ["TESTS_MOULD"] = tempfile.mkdtemp(prefix="crosstie-mould-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """… which goes with the run."""
+    if not hasattr(config, "workerinput"):
+        from crosstie.db.embedded import Embedded  # noqa: PLC0415  # as below
+
+        place = Path(os.environ.pop("TESTS_MOULD"))
+        Embedded(place).remove()
+        shutil.rmtree(place)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -43,9 +63,11 @@ def stage() -> Iterator[Stage]:
 
 
 @pytest.fixture
-async def tenant(stage: Stage) -> Tenant:
-    """A tenant of one test."""
-    return await stage.tenant()
+async def tenant(stage: Stage) -> AsyncIterator[Tenant]:
+    """A tenant of one test; afterwards nobody looks at it any more."""
+    found = await stage.tenant()
+    yield found
+    await stage.suspend(found)
 
 
 @pytest.fixture

@@ -25,14 +25,11 @@ import uvloop
 from crosstie.access import key as keys
 from crosstie.access import tenant as tenants
 from crosstie.access.vault import Vault
-from crosstie.app import Dsns, Process, functions, opened, serve
-from crosstie.catalog import catalogue
-from crosstie.db.embedded import Embedded
-from crosstie.db.migrate import migrate
-from crosstie.db.policies import Roles
+from crosstie.app import Dsns, Process, opened, serve
 from crosstie.log import change
 from crosstie.log.event import Actor
 from crosstie.settings import Settings
+from tests.mould import cast
 
 #: seconds that starting and stopping may take on a busy machine
 PATIENCE = 100
@@ -65,7 +62,7 @@ class Stage:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.embedded = Embedded(home)
+        self.embedded = cast(home)
         self.cluster = self.embedded.start()
         # no commit waits for the disk: what these tests prove does not outlive the machine
         self.dsns = Dsns(*(f"{dsn}?synchronous_commit=off" for dsn in (self.cluster.app, self.cluster.worker)))
@@ -82,11 +79,6 @@ class Stage:
             rate_limit_guests=10_000_000,
             rate_limit_tokens=10_000_000,
         )
-        try:
-            asyncio.run(migrate(self.cluster.owner, catalogue().tables, functions(), Roles()))
-        except BaseException:
-            self.embedded.remove()
-            raise
 
     @property
     def url(self) -> str:
@@ -142,6 +134,13 @@ class Stage:
             values = keys.API_KEYS.creation.decode({"name": "everything", "scopes": ["*"]})
             await change.create(unit, keys.API_KEYS, values)
         return Tenant(id, slug, unit.shown["key"], self.url)
+
+    async def suspend(self, tenant: Tenant) -> None:
+        """Have the rounds of the installation, which go from tenant to tenant, pass this one over."""
+        if self._desk is not None:
+            loop, desk = self._desk
+            done = tenants.set_status(desk.log.app, desk.vault, tenant.id, "suspended")
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(done, loop))
 
     async def superuser(self) -> asyncpg.Connection:
         """A connection past row-level security, to look behind the curtain."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx2
+import asyncpg
 import pytest
 
 from crosstie.app import opened
@@ -16,9 +18,20 @@ from crosstie.kit import crypto
 from crosstie.log.tables import answer_place
 from tests.faults.rig import Note, Rig
 from tests.parts.command import Command
-from tests.stage import Tenant
+from tests.stage import Tenant, calling
 
 FILL = "INSERT INTO idempotency (tenant_id, principal, key, fingerprint, answer) VALUES ($1, $2, $3, $4, $5)"
+#: who seals one of these values anew asks for the lock of its number first, and waits where somebody has it
+GATES = """
+CREATE OR REPLACE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$ BEGIN
+  PERFORM pg_advisory_xact_lock_shared(4711, ('x' || encode(substring(NEW.key FROM 29), 'hex'))::bit(32)::int);
+  RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER gate BEFORE UPDATE ON idempotency FOR EACH ROW WHEN (NEW.principal = 'filler')
+  EXECUTE FUNCTION gate()
+"""
+AT_GATE = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = 4711 AND NOT granted)"
+NOBODY = "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = 4711)"
 
 
 async def fill(rig: Rig, tenant: Tenant, count: int) -> None:
@@ -48,20 +61,43 @@ async def under(rig: Rig, tenant: Tenant) -> set[Any]:
     return found
 
 
+@asynccontextmanager
+async def gated(rig: Rig) -> AsyncIterator[asyncpg.Connection]:
+    """With gates before all values, open until somebody takes their locks; whose connection answers."""
+    guard = await rig.stage.superuser()
+    await guard.execute(GATES)
+    try:
+        yield guard
+    finally:
+        await guard.execute("DROP FUNCTION gate CASCADE")
+        await guard.close()
+
+
+async def cut(rig: Rig, guard: asyncpg.Connection, command: Command, value: int, *words: str) -> None:
+    """Begin a rotation, and kill it where it stands before this value: until then it cannot go on."""
+    await guard.execute("SELECT pg_advisory_lock(4711, $1)", value)
+    child = command.start(*words)
+    await rig.until(AT_GATE, seconds=120)
+    assert child.poll() is None
+    child.send_signal(signal.SIGKILL)
+    await asyncio.to_thread(child.communicate)
+    await guard.execute("SELECT pg_advisory_unlock(4711, $1)", value)
+    await rig.until(NOBODY, seconds=120)  # the database has noticed
+
+
 async def run(rig: Rig, kills: int, values: int, note: Note) -> None:
-    rig.start("api", "api")
-    rig.start("worker", "worker")
+    for name in ("api", "other"):  # a worker would end by itself what was cut off, before the next command may
+        rig.start(name, "api")
     await rig.ready()
     tenant = await rig.tenant()
     await fill(rig, tenant, values)
-    command = Command(rig.home)
+    command, rotate = Command(rig.home), ("secrets", "rotate", "--tenant", tenant.slug)
     stop = asyncio.Event()
     reads: list[int] = []
 
     async def read(number: int) -> None:
         """A reader of sealed answers: the same request again gets the same bytes."""
-        url = rig.urls()[0]
-        async with httpx2.AsyncClient(base_url=url, headers={"x-api-key": tenant.key}, timeout=30) as client:
+        async with calling(rig.urls()[number % 2], headers={"x-api-key": tenant.key}) as client:
             path, endpoint = "/api/v1/clients", {"url": "https://example.com/", "event_types": ["quote.approved"]}
             key = {"idempotency-key": f"reader {number}"}
             first = await client.post(path, json={"name": "n"}, headers=key)
@@ -73,22 +109,16 @@ async def run(rig: Rig, kills: int, values: int, note: Note) -> None:
                 assert rolled.status_code == 200, rolled.text
                 reads.append(number)
 
-    async with asyncio.TaskGroup() as group:
+    async with gated(rig) as guard, asyncio.TaskGroup() as group:
         for number in range(4):
             group.create_task(read(number))
         (before,) = await under(rig, tenant)
         for number in range(kills):
-            child = command.start("secrets", "rotate", "--tenant", tenant.slug)
-            await rig.until(
-                "SELECT count(*) > $2 FROM idempotency i WHERE tenant_id = $1 AND substring(answer FROM 2 FOR 16) ="
-                " (SELECT uuid_send(id) FROM data_keys k WHERE k.tenant_id = i.tenant_id AND k.purpose = 'data'"
-                "  AND k.id <> $3 ORDER BY made_at DESC LIMIT 1)",
-                tenant.id, values * number // (2 * kills), before, seconds=60,
-            )  # fmt: skip
-            child.send_signal(signal.SIGKILL)
-            await asyncio.to_thread(child.communicate)
+            await cut(rig, guard, command, values * (number + 1) // (2 * kills), *rotate)
         assert len(await under(rig, tenant)) > 1, "the rotation was never in the middle"
-        done = await asyncio.to_thread(command, "secrets", "rotate", "--tenant", tenant.slug, "-o", "json", seconds=300)
+        done = await asyncio.to_thread(command, *rotate, "-o", "json", seconds=300)
+        rig.start("worker", "worker")
+        await rig.ready("worker")
         master = await asyncio.to_thread(command, "secrets", "rotate", "--master", "-o", "json", seconds=300)
         stop.set()
     assert (done.one["left"], done.one["broken"]) == (0, [])

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import httpx2
 from standardwebhooks import Webhook
 
+from tests.fence import fence
 from tests.parts.command import Command
 from tests.receiver import Receiver
 
@@ -55,6 +56,7 @@ async def test_listen_forwards_signed_webhooks_with_one_secret_and_no_endpoint(
 
 async def test_tail_prints_what_happens(caller: Command, client: httpx2.AsyncClient) -> None:
     await client.post("/api/v1/clients", json={"name": "Before"})
+    await fence(client)
     cursor = (await client.get("/api/v1/events?sort=created_at")).json()["next_cursor"]
     with running(caller, "events", "tail", "--after", cursor, "-o", "jsonl") as process:
         made = await client.post("/api/v1/clients", json={"name": "After"})

@@ -14,7 +14,7 @@ from crosstie.access import tenant as tenants
 from crosstie.api.live.client import LAST
 from crosstie.api.live.hub import SWEEP
 from crosstie.app import opened
-from tests.fence import until
+from tests.fence import fence, until
 from tests.integration.live.reader import Reader, reading
 from tests.stage import Stage, Tenant, calling
 
@@ -58,6 +58,7 @@ async def test_a_subject_shows_only_the_types_that_may_be_read(tenant: Tenant, c
     made = (await client.post("/api/v1/clients", json={"name": "A"})).json()
     registered = {"name": "acme.client.rated", "summary": "A rating.", "data_schema": {"type": "object"}}
     assert (await client.post("/api/v1/event-types", json=registered)).status_code == 201
+    await fence(client)
     async with reading(tenant, narrow["key"]) as reader, reading(tenant) as wide:
         for each in (reader, wide):
             await each.subscribe(f"client:{made['id']}")

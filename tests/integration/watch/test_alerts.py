@@ -13,8 +13,8 @@ from tests.receiver import Receiver
 from tests.stage import Stage, Tenant
 
 Body = dict[str, Any]
-#: seconds in which the watcher has surely looked twice
-PATIENCE = 60
+#: seconds in which the watcher has surely looked twice, also where many keep the machine busy
+PATIENCE = 150
 
 
 async def until(ask: Callable[[], Awaitable[Any]], what: str) -> Any:
