@@ -189,7 +189,7 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
             made, vault, trusted, routes, dispatcher, ingest, doors, worker, relays, eyes, news, gateway, []
         )
         process.tasks += [herald.run, roster.run, vault.masters.live]
-        process.tasks += eyes.open(stack, worker, settings.operator_tenant)
+        process.tasks += eyes.open(stack, worker, settings.operator_tenant, gateway.caller.remote)
         if worker:
             inbox = Inbox(app, intake, ingest, park, settings.public_url)
             process.tasks += [park.run, *(partial(broker.run, eyes.counted(inbox.take)) for broker in brokers)]

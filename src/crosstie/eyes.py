@@ -19,6 +19,7 @@ from crosstie.log.ingest import Ingest
 from crosstie.log.route import Routes
 from crosstie.log.unit import Log
 from crosstie.log.worker import Worker
+from crosstie.services.remote import Remote
 from crosstie.watch.metrics import Metrics, observers
 from crosstie.watch.presence import Presence, State
 from crosstie.watch.pulse import Pulses
@@ -47,13 +48,14 @@ class Eyes:
         self._tracing: Tracing | None = None
 
     def open(
-        self, stack: AsyncExitStack, worker: Worker | None, operator: str
+        self, stack: AsyncExitStack, worker: Worker | None, operator: str, remote: Remote
     ) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """Begin to look, once every sink is known; what is to be run. `operator` is a slug: his own tenant's."""
         stack.push_async_callback(self._pulses.flush)
         if asked_for(os.environ):  # loaded only then
             self._tracing = import_module("crosstie.watch.trace").Tracing(self.metrics.process, os.environ)
             self._tracing.attach(self._log, self._ingest, self._dispatcher, self._routes)
+            remote.begin = self._tracing.asking
             stack.push_async_callback(self._tracing.close)
         tasks = [self._presence.run, self._pulses.run]
         if worker:

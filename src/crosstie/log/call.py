@@ -7,7 +7,7 @@ and no answer came) is `uncertain`: it is resolved before anything new is sent f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -187,6 +187,15 @@ class Asked:
     seconds: float
     #: which request of its call it was, from 1; 0: none was sent, as the service is left in peace
     number: int
+
+
+#: begins to trace a request by its operation and where it comes from: its own place, and who hears of its end
+Begin = Callable[[str, str | None], tuple[str | None, Callable[[Asked], None]]]
+
+
+def untraced(operation: str, trace: str | None) -> tuple[str | None, Callable[[Asked], None]]:
+    """A request that has no place of its own."""
+    return trace, lambda asked: None
 
 
 async def take(unit: Unit, row: ServiceCall, verb: str, changes: Mapping[str, Any]) -> ServiceCall:

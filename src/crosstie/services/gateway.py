@@ -24,7 +24,7 @@ from crosstie.services.answers import Answers, Question
 from crosstie.services.caller import Caller
 from crosstie.services.desk import JSON, MARK, Desk
 from crosstie.services.peer import Peer, Peers
-from crosstie.services.remote import Call, Outcome
+from crosstie.services.remote import TRACEPARENT, Call, Outcome
 
 
 class Gateway:
@@ -126,5 +126,5 @@ def headers(wish: Wish) -> dict[str, str]:
     if wish.correlation_id:
         found["x-request-id"] = wish.correlation_id
     if wish.trace:
-        found["traceparent"] = wish.trace
+        found[TRACEPARENT] = wish.trace
     return found

@@ -17,11 +17,12 @@ from urllib.parse import quote, urlencode
 from crosstie.declare.service import Operation, Service
 from crosstie.kit import clock, json, retry
 from crosstie.kit.http import Client, Failed, Response
-from crosstie.log.call import Asked
+from crosstie.log.call import Asked, Begin, untraced
 from crosstie.services.budget import Budgets
 from crosstie.services.credential import Credentials
 from crosstie.services.peer import Peer
 
+TRACEPARENT = "traceparent"
 #: the service is still at an earlier request with the same key: no fault of its, and no answer
 BUSY = "in_progress"
 #: a success whose document is broken: it was done, and another try with the same key may say what
@@ -106,6 +107,8 @@ class Remote:
         self.pace = pace
         #: told of every request
         self.observe: Callable[[Asked], None] = lambda asked: None
+        #: traces every request
+        self.begin: Begin = untraced
 
     async def call(self, call: Call, *, once: bool = False) -> Outcome:
         """Ask a service; with `once` only one request is sent. Never raises for a fault of the service."""
@@ -128,10 +131,11 @@ class Remote:
     async def _request(self, call: Call, outcome: Outcome) -> None:
         """One request; its result goes into the outcome."""
         began = time.perf_counter()
+        place, ended = self.begin(call.name, call.headers.get(TRACEPARENT))
         outcome.requests += 1
         outcome.retry_after = None
         try:
-            response = await self._sent(call)
+            response = await self._sent(call, place)
             outcome.response = response
             outcome.code = _failure(call, response, sent_before=outcome.unanswered)
             broken = ", with broken JSON" if outcome.code == UNREADABLE else ""
@@ -148,17 +152,22 @@ class Remote:
             outcome.unanswered = True
         seconds = time.perf_counter() - began
         told = outcome.code or f"http_{outcome.response.status // 100 if outcome.response else 0}xx"
-        self.observe(
-            Asked(call.peer.tenant_id, call.peer.id, call.name, told, not outcome.code, seconds, outcome.requests)
-        )
+        asked = Asked(call.peer.tenant_id, call.peer.id, call.name, told, not outcome.code, seconds, outcome.requests)
+        self.observe(asked)
+        ended(asked)
 
-    async def _sent(self, call: Call) -> Response:
-        """One request with its credential; a token that is refused is fetched once more. Raises Failed."""
+    async def _sent(self, call: Call, place: str | None) -> Response:
+        """One request with its credential and its place in the trace; a token that is refused is fetched once more.
+
+        Raises Failed.
+        """
         loop = asyncio.get_running_loop()
         end = loop.time() + self.pace.request
         while True:
             headers = await self._credentials.headers(call.peer, self.pace.request)
             headers |= call.headers
+            if place:
+                headers[TRACEPARENT] = place
             if call.operation.mutates and call.key:
                 headers["idempotency-key"] = call.key
             body = call.body()

@@ -137,7 +137,7 @@ class Calls:
             return
         if peer is not None:
             actor = Actor(row.actor_type, row.actor_id)
-            wish = Wish(lease.tenant_id, actor, service, operation, given, row.correlation_id, lease.event.trace)
+            wish = Wish(lease.tenant_id, actor, service, operation, given, row.correlation_id, lease.place)
             await self._remote(lease, row, peer, wish)
             return
         function = self._log.catalogue.providers[service.name].operations.get(operation.name)
@@ -243,7 +243,7 @@ class Calls:
         if row is not None:
             actor = Actor(row.actor_type, row.actor_id, frozenset("*"))
         return self._log.unit(
-            lease.tenant_id, actor, correlation_id=event.correlation_id, causation_id=event.event_id, trace=event.trace
+            lease.tenant_id, actor, correlation_id=event.correlation_id, causation_id=event.event_id, trace=lease.place
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crosstie import __version__
 from crosstie.db.engine import Connection
+from crosstie.log.call import Asked
 from crosstie.log.dispatch import Dispatcher
 from crosstie.log.event import Event
 from crosstie.log.ingest import Arrival, Fate, Ingest
@@ -35,6 +36,10 @@ W3C = TraceContextTextMapPropagator()
 TRACEPARENT = b"traceparent"
 #: what is asked all the time and tells nothing
 QUIET = frozenset(("/livez", "/readyz", "/metrics"))
+
+
+#: kinds of sinks that bring nothing to another system themselves
+INNER = frozenset(("reaction", "service"))
 
 
 class Tracing:
@@ -60,6 +65,11 @@ class Tracing:
 
         ingest.put = putting  # type: ignore[assignment]  # the same but for the name of a parameter
         routes.sinks = {kind: Traced(sink, self) for kind, sink in routes.sinks.items()}
+
+    def asking(self, operation: str, trace: str | None) -> tuple[str, Callable[[Asked], None]]:
+        """Begin the span of a request to a remote service: its place, and what ends it."""
+        span = self.tracer.start_span(operation, parent(trace), kind=SpanKind.CLIENT)
+        return place(span), partial(_answered, span)
 
     def edge(self, app: ASGIApp) -> ASGIApp:
         """The web application, with a span for each request."""
@@ -147,7 +157,7 @@ class Traced:
             "crosstie.attempt": lease.number,
         }
         name = f"{self.kind} {route.name}".rstrip()
-        kind = SpanKind.INTERNAL if self.kind == "reaction" else SpanKind.PRODUCER
+        kind = SpanKind.INTERNAL if self.kind in INNER else SpanKind.PRODUCER
         context = parent(lease.event.trace)
         with self._tracer.start_as_current_span(name, context, kind=kind, attributes=about) as span:
             lease.trace = place(span)
@@ -162,6 +172,16 @@ class Traced:
     async def settled(self, connection: Connection, results: Sequence[Result]) -> Sequence[Event]:
         """What follows for the sink itself."""
         return await self._sink.settled(connection, results)
+
+
+def _answered(span: Span, asked: Asked) -> None:
+    span.set_attribute("crosstie.tenant_id", str(asked.tenant_id))
+    span.set_attribute("crosstie.provider_id", str(asked.provider_id))
+    span.set_attribute("crosstie.request", asked.number)
+    if not asked.ok:
+        span.set_attribute("error.type", asked.outcome)
+        span.set_status(StatusCode.ERROR)
+    span.end()
 
 
 def parent(trace: str | None) -> Context:

@@ -48,9 +48,11 @@ async def outcome(client: httpx2.AsyncClient, id: UUID) -> dict[str, Any]:
 async def test_a_remote_service_is_asked_after_the_commit(
     process: Process, client: httpx2.AsyncClient, treasury: Peer, tenant: Tenant
 ) -> None:
-    id = await asked(process, tenant, "treasury.create_invoice", INVOICE)
+    trace = f"00-{'4b' * 16}-{'0f' * 8}-01"
+    id = await asked(process, tenant, "treasury.create_invoice", INVOICE, trace=trace)
     found = await ended(client, id, "done")
     assert found["answer"]["invoice_number"] == "INV-1"
+    assert [seen["headers"]["traceparent"] for seen in await treasury.seen()] == [trace]
     assert (found["provider"], found["attempts"]) == ("remote", 1)
     event = await outcome(client, id)
     assert (event["event_type"], event["correlation_id"]) == ("service_call.completed", "request-1")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,7 +18,15 @@ import pytest
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from crosstie.app import opened
+from tests.integration.broker.conftest import Hub
+from tests.integration.broker.peer import NatsPeer, RabbitPeer, of
+from tests.integration.broker.peer import Peer as BrokerPeer
+from tests.integration.services.conftest import INVOICE, WHO, provide
 from tests.integration.watch.test_alerts import until
+from tests.parts import nats, rabbit
+from tests.parts.peer import Peer as ServicePeer
+from tests.parts.peer import peer as serving
 from tests.receiver import Receiver
 from tests.stage import Stage, staged
 
@@ -80,11 +90,34 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def traced(collector: Collector) -> Iterator[Stage]:
-    """An installation whose environment names the collector."""
+def lines(collector: Collector) -> Iterator[Hub]:
+    """An installation whose environment names the collector, and its brokers."""
     wanted = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
-    with mock.patch.dict(os.environ, wanted), staged() as found:
+    word = f"t{secrets.token_hex(4)}"
+    names = {"broker_out": f"{word}.out.{{event_type}}", "broker_in": f"{word}.in.{{event_type}}"}
+    with nats.served() as server, rabbit.some() as address, mock.patch.dict(os.environ, wanted):
+        with staged(brokers=(server.url, address), **names) as found:
+            yield Hub(found, server.url, address, word)
+        asyncio.run(rabbit.swept(address, word))
+
+
+@pytest.fixture(scope="module")
+def traced(lines: Hub) -> Stage:
+    """The installation alone."""
+    return lines.stage
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[ServicePeer]:
+    """A remote service."""
+    async with serving() as found:
         yield found
+
+
+def begun() -> tuple[str, dict[str, str]]:
+    """A trace of one test, and the header that continues it."""
+    trace = secrets.token_hex(16)
+    return trace, {"traceparent": f"00-{trace}-{SPAN}-01"}
 
 
 def attributes(span: Any) -> dict[str, Any]:
@@ -110,7 +143,8 @@ async def test_a_trace_leads_from_the_request_into_each_attempt(
         return found if len(found.get("webhook", ())) == 2 else None
 
     found = await until(whole, "both attempts are told")
-    assert set(found) == {"POST /api/v1/clients", "commit", "dispatch", "webhook"}
+    others = {name for name in found if not name.startswith("broker ")}
+    assert others == {"POST /api/v1/clients", "commit", "dispatch", "webhook"}
     (request,) = found["POST /api/v1/clients"]
     assert request.parent_span_id.hex() == SPAN
     assert attributes(request)["http.response.status_code"] == 201
@@ -148,6 +182,78 @@ async def test_events_that_come_in_begin_a_trace_where_none_is_sent(
     (request,) = found["POST /api/v1/events"]
     assert not request.parent_span_id
     assert found["webhook"][0].parent_span_id == found["commit"][0].parent_span_id == request.span_id
+
+
+@pytest.mark.parametrize("kind", ["nats", "amqp"])
+async def test_a_trace_leads_to_a_broker(lines: Hub, collector: Collector, kind: str) -> None:
+    peer: BrokerPeer = NatsPeer() if kind == "nats" else RabbitPeer()
+    await peer.open(lines.nats if kind == "nats" else lines.rabbit, lines.word)
+    tenant = await lines.stage.tenant()
+    trace, headers = begun()
+    async with tenant.client() as client:
+        await client.post("/api/v1/clients", json={"name": "Traced"}, headers=headers)
+        while (message := (await of(peer, tenant, 1))[0]).topic != "client.created":
+            pass  # what came before it
+    await peer.close()
+
+    async def whole() -> dict[str, list[Any]] | None:
+        found = collector.of(trace)
+        return found if len([name for name in found if name.startswith("broker ")]) == 2 else None
+
+    found = await until(whole, "both brokers are told of")
+    (request,) = found["POST /api/v1/clients"]
+    (span,) = next(spans for name, spans in found.items() if name.startswith(f"broker {kind}"))
+    assert span.parent_span_id == request.span_id
+    assert message.headers["traceparent"] == f"00-{trace}-{span.span_id.hex()}-01"
+
+
+async def test_a_trace_leads_to_a_remote_service_that_a_module_asks(
+    traced: Stage, collector: Collector, peer: ServicePeer
+) -> None:
+    tenant = await traced.tenant()
+    trace, headers = begun()
+    async with tenant.client() as client:
+        await provide(client, peer, "treasury")
+    await peer.fail("500")
+    async with (
+        opened(traced.settings, traced.dsns, work=False, name="test") as process,
+        process.log.unit(tenant.id, WHO, trace=headers["traceparent"]) as unit,
+    ):
+        await unit.request("treasury.create_invoice", INVOICE)
+
+    async def whole() -> dict[str, list[Any]] | None:
+        found = collector.of(trace)
+        return found if {"service", "treasury.create_invoice"} <= set(found) else None
+
+    found = await until(whole, "the call is told of")
+    (attempt,) = found["service"]
+    assert attempt.parent_span_id.hex() == SPAN
+    first, second = sorted(found["treasury.create_invoice"], key=lambda span: int(span.start_time_unix_nano))
+    assert first.parent_span_id == second.parent_span_id == attempt.span_id
+    assert (first.kind, first.status.code, second.status.code) == (3, 2, 0)
+    assert (attributes(first)["error.type"], attributes(second)["crosstie.request"]) == ("http_500", 2)
+    places = [seen["headers"]["traceparent"] for seen in await peer.seen()]
+    assert places == [f"00-{trace}-{span.span_id.hex()}-01" for span in (first, second)]
+
+
+async def test_a_trace_leads_to_a_remote_service_that_a_caller_asks(
+    traced: Stage, collector: Collector, peer: ServicePeer
+) -> None:
+    tenant = await traced.tenant()
+    trace, headers = begun()
+    async with tenant.client() as client:
+        await provide(client, peer, "treasury")
+        answer = await client.post("/api/v1/treasury/invoices", json=INVOICE, headers=headers)
+        assert answer.status_code == 201, answer.text
+
+    async def whole() -> dict[str, list[Any]] | None:
+        found = collector.of(trace)
+        return found if {"POST /api/v1/treasury/invoices", "treasury.create_invoice"} <= set(found) else None
+
+    found = await until(whole, "the call is told of")
+    (request,), (span,) = found["POST /api/v1/treasury/invoices"], found["treasury.create_invoice"]
+    assert (request.parent_span_id.hex(), span.parent_span_id) == (SPAN, request.span_id)
+    assert [seen["headers"]["traceparent"] for seen in await peer.seen()] == [f"00-{trace}-{span.span_id.hex()}-01"]
 
 
 async def test_spans_hold_no_path_no_body_and_no_secret(traced: Stage, collector: Collector) -> None:
