@@ -251,6 +251,19 @@ TEMPLATES = {
             },
         ),
         Built(
+            "alert.resolved", "alerts", _values("subject", "severity", "summary"),
+            {
+                "en": Words(
+                    "Resolved{% if subject %}: {{ subject }}{% endif %}",
+                    "This is over: {{ summary|default('an alert', true) }}",
+                ),
+                "ar": Words(
+                    "انتهى التنبيه{% if subject %}: {{ subject }}{% endif %}",
+                    "انتهى هذا: {{ summary|default('تنبيه', true) }}",
+                ),
+            },
+        ),
+        Built(
             "help", "help", _values("firm", "contact"),
             {
                 "en": Words(

@@ -65,7 +65,8 @@ BUILT = {
         Following(
             "erp.work_order.completed", "erp.work_order.completed", ("user:supervisor_id",), ("role:staff", *OFFICE),
         ),
-        Following("alert.firing", "alert.firing", ("role:admin", "role:developer")),
+        Following("alert.firing", "alert.firing", ("role:admin", "role:developer"), ("role:owner",)),
+        Following("alert.resolved", "alert.resolved", ("role:admin", "role:developer"), ("role:owner",)),
     )
 }  # fmt: skip
 
