@@ -28,5 +28,8 @@ def upgrade() -> None:
     op.add_column("brokers", sa.Column("epoch", sa.Integer(), nullable=True, comment="Where it begins in the log."))
     op.add_column("brokers", sa.Column("xid", sa.BigInteger(), nullable=True))
     op.add_column("brokers", sa.Column("held_by", sa.Uuid(), nullable=True, comment="The worker that sends to it."))
+    op.add_column(
+        "brokers", sa.Column("held_at", sa.DateTime(timezone=True), nullable=True, comment="When it said so.")
+    )
     op.execute("SELECT set_config('app.owner', 'on', true)")
     op.execute(BEGIN)

@@ -121,6 +121,7 @@ class Process:
     trusted: Foreign
     routes: Routes
     dispatcher: Dispatcher
+    herald: Herald
     ingest: Ingest
     inbound: Inbound
     worker: Worker | None
@@ -186,7 +187,7 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         doors = build_inbound(app, worker_pool, vault, reader, seat, fetcher, settings, eyes.metrics.knocked)
         relays = [Relay(worker_pool, broker, routes, worker, epoch, news) for broker in brokers] if worker else []
         process = Process(
-            made, vault, trusted, routes, dispatcher, ingest, doors, worker, relays, eyes, news, gateway, []
+            made, vault, trusted, routes, dispatcher, herald, ingest, doors, worker, relays, eyes, news, gateway, []
         )
         process.tasks += [herald.run, roster.run, vault.masters.live]
         process.tasks += eyes.open(stack, worker, settings.operator_tenant, gateway.caller.remote)

@@ -323,7 +323,8 @@ BEGIN
     extract(epoch FROM clock_timestamp() - b.seen_at)::float8 FROM brokers b ORDER BY b.name;
 END $$;
 
--- Whether a worker is the one that sends to a broker: the first that asks while nobody who lives does.
+-- Whether a worker is the one that sends to a broker: the first that asks while nobody who lives does. Who has not asked
+-- again for a while has lost it, for he cannot reach it.
 -- for: worker
 CREATE OR REPLACE FUNCTION broker_hold(wanted text, worker uuid, silence float8) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
@@ -331,10 +332,11 @@ AS $$
 #variable_conflict use_column
 BEGIN
   PERFORM set_config('app.owner', 'on', true);
-  UPDATE brokers b SET held_by = worker WHERE b.name = wanted AND b.held_by IS DISTINCT FROM worker
-    AND NOT EXISTS (SELECT FROM workers w WHERE w.id = b.held_by
-      AND w.seen_at > clock_timestamp() - silence * interval '1 second');
-  RETURN EXISTS (SELECT FROM brokers b WHERE b.name = wanted AND b.held_by = worker);
+  UPDATE brokers b SET held_by = worker, held_at = clock_timestamp() WHERE b.name = wanted AND (b.held_by = worker
+    OR b.held_at > clock_timestamp() - silence * interval '1 second' IS NOT TRUE
+    OR NOT EXISTS (SELECT FROM workers w WHERE w.id = b.held_by
+      AND w.seen_at > clock_timestamp() - silence * interval '1 second'));
+  RETURN FOUND;
 END $$;
 
 -- Every tenant, and whether the log goes on behind the broker's place there. Tenants that the broker has no place for yet

@@ -19,6 +19,7 @@ from crosstie.access import tenant as tenants
 from crosstie.app import Process, opened, serve
 from crosstie.db import session
 from crosstie.deliver.broker.address import parse
+from crosstie.deliver.broker.relay import SWEEP
 from crosstie.deliver.broker.roster import Roster
 from crosstie.kit import clock, ids
 from crosstie.log import follow
@@ -95,9 +96,12 @@ def say(unit: Any, subject: str, **data: Any) -> None:
 
 @pytest.fixture
 async def process(stage: Stage) -> AsyncIterator[Process]:
-    """The parts of a process that knows of no broker."""
+    """The parts of a process that knows of no broker, and tells others of what it commits."""
     async with opened(stage.settings, stage.dsns, work=False, name="test") as found:
+        telling = asyncio.create_task(found.herald.run())
         yield found
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
 
 
 @pytest.fixture
@@ -164,7 +168,7 @@ async def test_what_commits_late_is_not_passed_over_and_takes_its_turn(way: Way,
         async with process.log.unit(way.tenant.id) as early:
             await early.connection.fetchval(XID)
             await way.say(process, subject)
-            await asyncio.sleep(0.5)  # a relay that looked past the horizon would have gone on by now
+            await asyncio.sleep(2 * SWEEP)  # a relay that looked past the horizon would have gone on by now
             say(early, other)
             say(early, subject)
         heard = await way.hear(3)
@@ -206,6 +210,22 @@ async def test_one_of_two_workers_sends_and_the_other_takes_over(
     assert await look(DELIVERED, way.tenant.id) == 60
 
 
+async def test_who_has_no_line_to_the_broker_loses_it(
+    way: Way, process: Process, look: Callable[..., Awaitable[Any]]
+) -> None:
+    """Both workers live; the one that holds the broker has not asked for it lately."""
+    workers = [uuid4(), uuid4()]
+    for worker in workers:
+        await process.log.worker.fetch("SELECT * FROM worker_beat($1, 'test')", worker)
+    hold = "SELECT broker_hold($1, $2, 20)"
+    assert [await process.log.worker.fetchval(hold, way.word, worker) for worker in workers] == [True, False]
+    await look("UPDATE brokers SET held_at = held_at - interval '21 s' WHERE name = $1", way.word)
+    assert await process.log.worker.fetchval(hold, way.word, workers[1])
+    assert not await process.log.worker.fetchval(hold, way.word, workers[0])
+    for worker in workers:
+        await process.log.worker.execute("SELECT worker_leave($1)", worker)
+
+
 async def test_what_the_broker_refuses_is_a_dead_letter_and_stops_nobody(way: Way, process: Process) -> None:
     subject = str(uuid4())
     async with way.working(), way.tenant.client() as client:
@@ -240,7 +260,9 @@ async def test_a_suspended_tenants_events_wait(
         assert await way.hear(1) == [("meanwhile", 1)]
 
 
-async def test_what_waits_is_counted_and_is_only_what_the_broker_wants(way: Way, process: Process) -> None:
+async def test_what_waits_is_counted_and_is_only_what_the_broker_wants(
+    way: Way, process: Process, look: Callable[..., Awaitable[Any]]
+) -> None:
     async with way.working(types="client.updated"):
         await until(lambda: none_waits(way, process))
     for number in range(5):
@@ -251,6 +273,8 @@ async def test_what_waits_is_counted_and_is_only_what_the_broker_wants(way: Way,
     async with way.working(types="client.updated"):
         assert sorted(await way.hear(5)) == [(f"c{number}", 1) for number in range(5)]
         await until(lambda: none_waits(way, process))
+    types = "SELECT array_agg(DISTINCT event_type) FROM deliveries WHERE tenant_id = $1 AND sink = 'broker'"
+    assert await look(types, way.tenant.id) == ["client.updated"]
 
 
 async def waiting(way: Way, process: Process) -> int:
@@ -272,6 +296,8 @@ async def test_a_tenant_that_it_is_now_for_begins_now(way: Way, process: Process
     await theirs.say(process, "after")
     async with way.working(tenants=f"{way.tenant.slug},{other.slug}"):
         assert await theirs.hear(1) == [("after", 1)]
+    await theirs.say(process, "too late")
+    assert await waiting(way, process) == 1
     roster = Roster(process.log.worker, [parse(way.entry())], serves=True)
     await roster.beat()
     assert await waiting(way, process) == 0, "what it is no longer for does not wait for it"

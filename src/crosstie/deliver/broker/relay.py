@@ -115,7 +115,8 @@ class Relay:
             await asyncio.sleep(AWAY)
             self._called.set()
             return
-        if time.monotonic() - self._swept >= SWEEP or not self._told <= self._known:
+        strangers = self._held and not self._told <= self._known
+        if strangers or time.monotonic() - self._swept >= SWEEP:
             await self._sweep()
         tenants, self._told = self._told & self._known, set()
         if tenants and self._held:

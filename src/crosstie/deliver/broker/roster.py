@@ -38,6 +38,7 @@ brokers = sa.Table(
     sa.Column("epoch", sa.Integer, comment="Where it begins in the log."),
     sa.Column("xid", sa.BigInteger),
     sa.Column("held_by", sa.Uuid, comment="The worker that sends to it."),
+    sa.Column("held_at", sa.DateTime(timezone=True), comment="When it said so."),
     info={"reach": "closed"},
 )
 CANCEL = (
