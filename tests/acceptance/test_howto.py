@@ -51,6 +51,12 @@ async def test_send_events(tenant: Tenant) -> None:
     ]  # fmt: skip
 
 
+async def test_reports(tenant: Tenant) -> None:
+    assert await asyncio.to_thread(program, "reports", tenant) == [
+        "200", "200 True", "422 /reports/templates/quote names totl, which is not there (line 2)",
+    ]  # fmt: skip
+
+
 async def test_connect_a_service(tenant: Tenant) -> None:
     async with peer() as treasury:
         said = await asyncio.to_thread(program, "connect-a-service", tenant, TREASURY_URL=treasury.url)

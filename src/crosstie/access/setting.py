@@ -15,6 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, MappedColumn
 
+from crosstie.access import report
 from crosstie.db.engine import Connection
 from crosstie.db.statement import compiled
 from crosstie.declare import kind as kinds
@@ -75,9 +76,28 @@ def _check(found: Mapping[str, Any], known: Mapping[str, Field], pointer: str, f
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, list):
-        for each in value:
+    elif isinstance(value, list | dict):
+        for each in value.values() if isinstance(value, dict) else value:
             yield from _texts(each)
+
+
+class Templates(kinds.Data):
+    """Templates by what they are of; what the templates of reports may hold is judged with the record's declaration."""
+
+    def decode(self, value: Any, pointer: str, faults: Faults) -> Any:
+        if not isinstance(value, dict):
+            return kinds.refuse(faults, pointer, "type", "must be an object")
+        for name, source in value.items():
+            if source is not None:
+                SOURCE.decode(source, f"{pointer}/{name}", faults)
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": {"anyOf": [SOURCE.schema(), {"type": "null"}]}}
+
+
+#: a template of a page
+SOURCE = kinds.Text(60_000, 1)
 
 
 class Template(kinds.Text):
@@ -133,6 +153,8 @@ SECTIONS: dict[str, Section] = {
             Field(Template(2000), name="header", doc="Above each report; {{ firm }} and the like are filled in.",
                   default=""),
             Field(Template(2000), name="footer", doc="Below each report.", default=""),
+            Field(Templates(), name="templates", default=dict,
+                  doc="By noun (quote, job, certificate), the HTML of its report; null is Crosstie's own."),
         )
     ),
 }  # fmt: skip
@@ -193,9 +215,27 @@ _ONE = compiled(
 async def _rule(unit: Unit, before: Setting, values: dict[str, Any]) -> None:
     """What was sent goes into what is there; where that changes anything it is a new version."""
     for name in SECTIONS.keys() & values.keys():
-        merged = before.__dict__[name] | values[name]
-        values[name] = {key: value for key, value in merged.items() if value is not None}
+        values[name] = _merged(before.__dict__[name], values[name])
+    for name, source in (values.get("reports") or {}).get("templates", {}).items():
+        _judge(unit, name, source)
     _note(unit, before, values)
+
+
+def _merged(before: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """What is there with what was sent, at any depth; null takes away."""
+    found = dict(before)
+    for name, value in sent.items():
+        found[name] = _merged(found.get(name) or {}, value) if isinstance(value, Mapping) else value
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _judge(unit: Unit, name: str, source: str) -> None:
+    """A template that could not become a page is refused when it is written."""
+    resource = unit.log.catalogue.reports.get(name)
+    if resource is None:
+        known = f"must be one of {', '.join(sorted(unit.log.catalogue.reports))}"
+        raise Invalid("There is no such report.", errors=[Fault(f"/reports/templates/{name}", "unknown", known)])
+    report.check(resource, source, SECTIONS["business"].shape.fields)
 
 
 def _note(unit: Unit, before: Setting, values: dict[str, Any]) -> None:

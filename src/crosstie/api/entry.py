@@ -38,14 +38,20 @@ class Api:
     #: ids of operations by path and method, for the audit log
     names: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
-    async def enter(self, request: Request, needed: str | None, policy: Literal["api", "events"] = "api") -> Grant:
+    async def enter(
+        self,
+        request: Request,
+        needed: str | None,
+        policy: Literal["api", "events"] = "api",
+        media: str = "application/json",
+    ) -> Grant:
         """Who calls. Raises Unauthorized, TooManyRequests, NotAcceptable, or InsufficientScope."""
         grant = await self.authenticate(request)
         standing = await self.meter.take(grant.tenant_id, grant.actor, policy)
         request.scope["state"]["headers"] |= standing.headers()
         accept = request.headers.get("accept")
-        if accept and not accepts(accept, "application/json"):
-            raise NotAcceptable("Answers are JSON: Accept: application/json.")
+        if accept and not accepts(accept, media):
+            raise NotAcceptable(f"This answers {media}: Accept: {media}.")
         if needed:
             try:
                 scope.require(grant.actor, needed)

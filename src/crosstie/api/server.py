@@ -17,7 +17,20 @@ from crosstie.access.oauth.flow import Flows
 from crosstie.access.session import Sessions
 from crosstie.access.ticket import Tickets
 from crosstie.access.token import Grant, Tokens
-from crosstie.api import asyncapi, derive, directory, download, events, gateway, hook, link, openapi, plain, wellknown
+from crosstie.api import (
+    asyncapi,
+    derive,
+    directory,
+    download,
+    events,
+    gateway,
+    hook,
+    link,
+    openapi,
+    plain,
+    report,
+    wellknown,
+)
 from crosstie.api.cors import Cors
 from crosstie.api.edge import Edge, Endpoint
 from crosstie.api.entry import Api
@@ -119,6 +132,7 @@ def operations(parts: Parts) -> list[Operation]:
         *directory.operations(api),
         *link.operations(api),
         *download.operations(api, parts.uploads),
+        *report.operations(api),
         *gateway.operations(api, parts.services),
         *plain.operations(parts.figures, parts.documents),
     ]

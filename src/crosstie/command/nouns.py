@@ -158,6 +158,9 @@ def _run(
 
 
 def _show(api: http.Api, answer: httpx2.Response, form: Form | None, *, wait: bool) -> None:
+    if answer.headers.get("content-type", "").startswith("text/html"):
+        sys.stdout.write(answer.text)  # a page, to be kept in a file
+        return
     shown = json.loads(answer.content) if answer.content else None
     if shown and wait and answer.status_code == 202 and "/operations/" in answer.headers.get("location", ""):
         shown = followed(api, shown)

@@ -67,6 +67,11 @@ class Catalogue:
         return found if found and found.tier == 1 else None
 
     @cached_property
+    def reports(self) -> dict[str, Resource]:
+        """Nouns that have a report, by the type that templates are kept under."""
+        return {r.singular: r for r in self.resources.values() if r.report is not None}
+
+    @cached_property
     def guards(self) -> frozenset[str]:
         """The scopes that read nouns of the first tier: no other scope but `*` stands for one of them."""
         return frozenset(f"{r.scope_name}:read" for r in self.resources.values() if r.tier == 1)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from crosstie.declare import kind as kinds
 from crosstie.declare.field import MISSING, Field, described
 from crosstie.declare.machine import Machine, Verb
+from crosstie.declare.report import Report
 from crosstie.declare.row import Row
 from crosstie.declare.shape import Shape
 from crosstie.declare.upload import Upload
@@ -120,6 +121,8 @@ class Resource:
     own: Attribute | None = None
     #: whose change alters who hears of which event
     routes: bool = False
+    #: the record as a page for people
+    report: Report | None = None
     #: 1: holds credentials or keys; events, audit entries and files tell of it to those alone who may read the noun
     tier: Literal[1, 2] = 2
     doc: str = ""

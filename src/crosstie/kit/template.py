@@ -136,6 +136,58 @@ def _cost(node: nodes.Node) -> int:
     return own + sum(_cost(child) for child in node.iter_child_nodes())
 
 
+#: a value of which nothing is known
+ANY = object()
+
+
+def fits(source: str, values: Mapping[str, Any]) -> None:
+    """Raise Unusable where a template names what is not there, whether or not it would come to it.
+
+    `values` are an example of what it will be filled with, lists with one entry.
+    """
+    _fit(_tree(source), values)
+
+
+def _fit(node: nodes.Node, known: Mapping[str, Any]) -> Any:
+    """What a node stands for; ANY where that cannot be told."""
+    if isinstance(node, nodes.Name):
+        if node.name not in known:
+            raise Unusable(f"names {node.name}, which is not there (line {node.lineno})")
+        return known[node.name]
+    if isinstance(node, nodes.For):
+        return _fit_loop(node, known)
+    found = [_fit(child, known) for child in node.iter_child_nodes()]
+    if isinstance(node, nodes.Getattr):
+        return _part(node, found[0], node.attr)
+    if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
+        return _part(node, found[0], node.arg.value)
+    if isinstance(node, nodes.Const):
+        return node.value
+    if isinstance(node, nodes.Filter) and node.name in ("first", "last") and isinstance(found[0], list):
+        return found[0][0] if found[0] else ANY
+    return ANY
+
+
+def _fit_loop(node: nodes.For, known: Mapping[str, Any]) -> Any:
+    rows = _fit(node.iter, known)
+    targets = {each.name for each in node.target.find_all(nodes.Name)} - _own(node.target)
+    inner = {**known, **dict.fromkeys(targets | {"loop"}, ANY)}
+    inner |= dict.fromkeys(_own(node.target), rows[0] if isinstance(rows, list) and rows else ANY)
+    for child in (*([node.test] if node.test else ()), *node.body, *node.else_):
+        _fit(child, inner)
+    return ANY
+
+
+def _part(node: nodes.Node, whole: Any, part: Any) -> Any:
+    if whole is ANY or (isinstance(whole, Mapping) and not whole):
+        return ANY
+    if isinstance(whole, Mapping) and part in whole:
+        return whole[part]
+    if isinstance(whole, list) and isinstance(part, int):
+        return whole[0] if whole else ANY
+    raise Unusable(f"names {part}, which is not there (line {node.lineno})")
+
+
 def plain(source: str, values: Mapping[str, Any]) -> str:
     """A text. Raises Unusable."""
     return _filled(source, values, markup=False).strip()

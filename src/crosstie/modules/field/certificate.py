@@ -18,6 +18,7 @@ from crosstie.declare.shape import fault
 from crosstie.errors import MoveRefused
 from crosstie.log.blank import erasing
 from crosstie.log.unit import Unit
+from crosstie.modules.field import report
 from crosstie.modules.field.document import DIGEST, Document
 from crosstie.modules.field.job import Job
 
@@ -96,6 +97,7 @@ MACHINE = Machine(
 CERTIFICATES = Resource(
     row=Certificate,
     name="certificates",
+    report=report.CERTIFICATE,
     retained="certificates of compliance must be shown for as long as the installation stands",
     read=(
         Certificate.id,

@@ -12,6 +12,7 @@ from crosstie.declare.field import choice, data, moment, ref, state, text
 from crosstie.declare.machine import Machine, Move
 from crosstie.declare.resource import Resource
 from crosstie.declare.row import Record
+from crosstie.modules.field import report
 from crosstie.modules.field.timeline import TIMELINE
 
 OPEN = (
@@ -75,6 +76,7 @@ MACHINE = Machine(
 JOBS = Resource(
     row=Job,
     name="jobs",
+    report=report.JOB,
     read=(
         Job.id,
         Job.client_id,

@@ -18,6 +18,7 @@ from crosstie.errors import MoveRefused
 from crosstie.kit import ids
 from crosstie.log.blank import erasing
 from crosstie.log.unit import Unit
+from crosstie.modules.field import report
 from crosstie.modules.field.quote import (
     CLIENT_GIVEN,
     CURRENCY_GIVEN,
@@ -125,6 +126,7 @@ VERSION_SHOWN = (
 QUOTES = Resource(
     row=Quote,
     name="quotes",
+    report=report.QUOTE,
     read=(
         Quote.id,
         Quote.job_id,

@@ -7,12 +7,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from babel.dates import format_datetime, get_timezone
-from babel.numbers import format_currency, format_decimal
 from jinja2 import Environment, StrictUndefined
 
 from crosstie.declare.link import Link, LinkVerb, Page
 from crosstie.errors import Problem
+from crosstie.kit import locale as written_in
 from crosstie.modules.field import holder, offer
 from crosstie.modules.field.words import PROBLEMS, WORDS
 
@@ -27,17 +26,7 @@ OPEN = ("sent", "viewed")
 def draw(quote: Mapping[str, Any] | None, locale: str, problem: Problem | None, sent: Mapping[str, str]) -> str:
     """The page of a quote (as the API shows it), or of a problem alone. `sent` is what the form was sent with."""
 
-    def amount(value: Mapping[str, str]) -> str:
-        return format_currency(Decimal(value["amount"]), value["currency"], locale=locale)
-
-    def number(value: str) -> str:
-        return format_decimal(Decimal(value), locale=locale)
-
-    def day(value: Any) -> str:
-        zone = get_timezone(quote["time_zone"]) if quote else None
-        return format_datetime(value, "d MMMM y, HH:mm z", tzinfo=zone, locale=locale)
-
-    words = WORDS[locale]
+    words, zone = WORDS[locale], quote["time_zone"] if quote else "UTC"
     return _TEMPLATE.render(
         quote=quote,
         lang=locale,
@@ -46,9 +35,9 @@ def draw(quote: Mapping[str, Any] | None, locale: str, problem: Problem | None, 
         problem=PROBLEMS[locale].get(problem.code, problem.detail) if problem else None,
         sent=sent,
         open=quote is not None and quote["status"] in OPEN,
-        amount=amount,
-        number=number,
-        day=day,
+        amount=lambda value: written_in.money(value, locale),
+        number=lambda value: written_in.number(Decimal(value), locale),
+        day=lambda value: written_in.moment(value, locale, zone),
         style=STYLE,
     )
 

@@ -65,3 +65,31 @@ PROBLEMS = {
         "not_found": "لا يوجد شيء هنا.",
     },
 }
+#: labels of reports, beside those of the client's page
+_MORE = {
+    "en": {
+        "for": "For", "date": "Date", "valid": "Valid until", "version": "Version", "vat": "VAT number",
+        "job_report": "Job report", "trade": "Trade", "status": "Status", "opened": "Opened", "completed": "Completed",
+        "work": "The work", "certificates": "Certificates", "number": "Number", "type": "Type", "standard": "Standard",
+        "issued": "Issued", "certificate": "Certificate of compliance", "until": "Valid until",
+        "signatory": "Signed by", "registration": "Registration", "digest": "SHA-256 of the document",
+        "draft": "Draft: not issued.", "revoked": "Revoked", "expired": "Expired.", "requested": "requested",
+        "quoted": "quoted", "approved": "approved", "scheduled": "scheduled", "dispatched": "on the way",
+        "on_site": "on site", "in_progress": "in progress", "compliance_complete": "checks complete",
+        "certified": "certified", "invoiced": "invoiced", "paid": "paid", "closed": "closed",
+        "cancelled": "cancelled", "disputed": "disputed",
+    },
+    "ar": {
+        "for": "إلى", "date": "التاريخ", "valid": "صالح حتى", "version": "النسخة", "vat": "الرقم الضريبي",
+        "job_report": "تقرير العمل", "trade": "التخصص", "status": "الحالة", "opened": "تاريخ الفتح",
+        "completed": "تاريخ الإنجاز", "work": "العمل", "certificates": "الشهادات", "number": "الرقم", "type": "النوع",
+        "standard": "المعيار", "issued": "تاريخ الإصدار", "certificate": "شهادة مطابقة", "until": "صالحة حتى",
+        "signatory": "الموقّع", "registration": "رقم التسجيل", "digest": "بصمة SHA-256 للمستند",
+        "draft": "مسودة: لم تصدر بعد.", "revoked": "أُلغيت", "expired": "انتهت صلاحيتها.", "requested": "مطلوب",
+        "quoted": "قُدّم عرض سعر", "approved": "تمت الموافقة", "scheduled": "مجدول", "dispatched": "في الطريق",
+        "on_site": "في الموقع", "in_progress": "قيد التنفيذ", "compliance_complete": "اكتملت الفحوص",
+        "certified": "صدرت الشهادة", "invoiced": "صدرت الفاتورة", "paid": "مدفوع", "closed": "مغلق",
+        "cancelled": "ملغى", "disputed": "متنازع عليه",
+    },
+}  # fmt: skip
+REPORTS = {locale: words | _MORE[locale] for locale, words in WORDS.items()}

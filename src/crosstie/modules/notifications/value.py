@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Any
-
-from babel.dates import format_date, format_datetime, get_timezone
-from babel.numbers import format_currency, format_decimal
 
 from crosstie.declare import kind as kinds
 from crosstie.declare.field import Field
 from crosstie.declare.kind import Faults, Kind, refuse
 from crosstie.declare.shape import Nested
 from crosstie.kit import clock
+from crosstie.kit import locale as written_in
 
 NAME = r"^[a-z][a-z0-9_]{0,59}$"
 
@@ -96,24 +93,12 @@ def written(placeholders: Iterable[Placeholder], data: Mapping[str, Any], locale
     return found
 
 
-def _money(value: tuple[int, str], locale: str, zone: str) -> str:
-    amount = KINDS["money"].wire(value)
-    return format_currency(Decimal(amount["amount"]), amount["currency"], locale=locale)
-
-
-def _time(value: Any, locale: str, zone: str) -> str:
-    return format_datetime(value, "d MMMM y, HH:mm z", tzinfo=get_timezone(zone), locale=locale)
-
-
-def _date(value: date, locale: str, zone: str) -> str:
-    return format_date(value, "d MMMM y", locale=locale)
-
-
-def _number(value: Decimal, locale: str, zone: str) -> str:
-    return format_decimal(value, locale=locale)
-
-
-FORMS: dict[str, Callable[[Any, str, str], str]] = {"money": _money, "time": _time, "date": _date, "number": _number}
+FORMS: dict[str, Callable[[Any, str, str], str]] = {
+    "money": lambda value, locale, zone: written_in.money(KINDS["money"].wire(value), locale),
+    "time": written_in.moment,
+    "date": lambda value, locale, zone: written_in.day(value, locale),
+    "number": lambda value, locale, zone: written_in.number(value, locale),
+}
 
 
 def sample(placeholders: Iterable[Placeholder]) -> dict[str, Any]:
