@@ -9,9 +9,11 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
+
 MASK = "***"
 #: what has nothing inside; most values of a document are such, and are known by a look
-PLAIN = frozenset((str, int, bool, float, type(None), datetime, UUID))
+PLAIN = frozenset((str, int, bool, float, type(None), datetime, UUID, pgproto.UUID))
 #: names of fields and headers whose values are secrets, as parts of a name: `client_secret`, `X-Api-Key`
 SECRET = re.compile(
     r"(?:^|[_\-.\s])(?:secret|password|passwd|passphrase|token|authorization|cookie|set-cookie|credential|credentials"
