@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import secrets
 from collections.abc import Iterator
 from hashlib import md5
 from typing import Any
@@ -16,7 +17,7 @@ from aiohttp import web
 from tests.contract.dialect.suite import Hook, Suite
 from tests.fence import until
 from tests.receiver import Received, Receiver, receiving
-from tests.stage import Tenant
+from tests.stage import Tenant, calling
 
 
 @pytest.fixture
@@ -130,6 +131,9 @@ class Daraja:
         self.result: dict[str, Any] | None = {"ResultCode": "0", "ResultDesc": "The service request is processed."}
         self.payments: list[dict[str, str]] = []
         self.tokens = 0
+        self.questions: list[dict[str, Any]] = []
+        #: a question is answered before it is thanked for
+        self.instant = False
         provider.answer = self.answer
 
     def answer(self, received: Received) -> web.Response:
@@ -142,6 +146,8 @@ class Daraja:
         if received.headers.get("authorization") != f"Bearer t{self.tokens}":
             return web.json_response({"errorCode": "404.001.03", "errorMessage": "Invalid Access Token"}, status=401)
         asked = json.loads(received.body)
+        if received.path == "/mpesa/transactionstatus/v1/query":
+            return web.json_response(self.queried(asked))
         if received.path == "/pulltransactions/v1/query":
             return web.json_response({"ResponseCode": "1000", "Response": [self.payments]})
         assert received.path == "/mpesa/stkpushquery/v1/query"
@@ -151,6 +157,45 @@ class Daraja:
             error = {"errorCode": "500.001.1001", "errorMessage": "The transaction is being processed"}
             return web.json_response(error, status=500)
         return web.json_response({"ResponseCode": "0", "CheckoutRequestID": asked["CheckoutRequestID"]} | self.result)
+
+    def queried(self, asked: dict[str, str]) -> dict[str, str]:
+        """Take a question about a payment; what it answers is told later, at the ResultURL, or before it is thanked."""
+        assert (asked["Initiator"], asked["SecurityCredential"]) == ("api", "c2VjcmV0")
+        assert (asked["CommandID"], asked["PartyA"], asked["IdentifierType"]) == (
+            "TransactionStatusQuery",
+            "174379",
+            "4",
+        )
+        number = len(self.questions)
+        ids = {"OriginatorConversationID": f"q-{number}", "ConversationID": f"AG_{secrets.token_hex(10)}"}
+        self.questions.append(asked | {"ids": ids})
+        if self.instant:
+            httpx2.post(asked["ResultURL"], json=self.status(number), timeout=60)
+        return ids | {"ResponseCode": "0", "ResponseDescription": "Accept the service request successfully."}
+
+    def status(self, number: int, code: int = 0, **changes: Any) -> dict[str, Any]:
+        """The answer to a question."""
+        found = {
+            "DebitPartyName": "174379 - Acme", "TransactionStatus": "Completed", "Amount": 300,
+            "ReceiptNo": self.questions[number]["TransactionID"], "FinalisedTime": 20261130071600,
+        } | changes  # fmt: skip
+        listed = [{"Key": name, "Value": value} for name, value in found.items()]
+        result = {"ResultType": 0, "ResultCode": code, "TransactionID": "TKQ0000000", **self.questions[number]["ids"]}
+        return {"Result": result | {"ResultParameters": {"ResultParameter": listed}}}
+
+    async def tell(self, number: int, document: dict[str, Any] | None = None, url: str = "") -> int:
+        """Answer a question at its address, or another; the status of that."""
+        async with calling() as client:
+            url = url or self.questions[number]["ResultURL"]
+            return (await client.post(url, json=document or self.status(number))).status_code
+
+    async def asked(self, count: int = 1) -> None:
+        """Return once so many questions were put."""
+
+        async def there() -> bool:
+            return len(self.questions) >= count
+
+        await until(there)
 
 
 class TestMpesa(Suite):
@@ -229,10 +274,9 @@ class TestMpesa(Suite):
         (kept,) = await hook.requests(1)
         assert (kept["status"], kept["reason"]) == ("rejected", "mismatch")
 
-    async def test_a_result_that_nobody_can_confirm_never_counts(self, hook: Hook) -> None:
+    async def test_a_result_waits_for_who_may_ask(self, hook: Hook) -> None:
         await hook.post({}, json.dumps({"Result": {"OriginatorConversationID": "1-2-3", "ResultCode": 0}}).encode())
-        (kept,) = await hook.requests(1)
-        assert (kept["status"], kept["reason"]) == ("rejected", "unconfirmable")
+        assert (await first_look(hook))["detail"] == "the source lacks initiator, secret"
         assert await hook.events() == []
 
     async def test_what_is_none_of_its_callbacks_is_refused(self, hook: Hook) -> None:
@@ -260,3 +304,144 @@ class TestMpesa(Suite):
                 return (await hook.post({}, self.callback(1))).status_code == wanted
 
             await until(answered)
+
+
+class TestPayout(Suite):
+    """Results of payments to people: asked about, and answered at an address of the question's own."""
+
+    dialect, secret = "mpesa", "secret::c2VjcmV0"
+
+    @pytest.fixture
+    def daraja(self, provider: Receiver) -> Daraja:
+        found = Daraja(provider)
+        found.instant = True
+        return found
+
+    @pytest.fixture
+    async def hook(self, tenant: Tenant, client: httpx2.AsyncClient, daraja: Daraja) -> Hook:
+        options = {"base_url": daraja.provider.url, "consumer_key": "consumer", "shortcode": "174379"}
+        return await self.made(tenant, client, options=options | {"initiator": "api"})
+
+    def body(self, number: int, code: int = 0, amount: int = 300) -> bytes:
+        listed = [{"Key": "TransactionAmount", "Value": amount}, {"Key": "TransactionReceipt", "Value": f"NLJ{number}"}]
+        result = {
+            "ResultType": 0, "ResultCode": code, "ResultDesc": "x", "OriginatorConversationID": f"29112-3480{number}-1",
+            "ConversationID": f"AG_2026_{number}", "TransactionID": f"NLJ{number}",
+            "ResultParameters": {"ResultParameter": listed},
+        }  # fmt: skip
+        return json.dumps({"Result": result}).encode()
+
+    def sign(self, secret: str, body: bytes, url: str, at: int) -> dict[str, str]:
+        return {}
+
+    async def test_it_counts_once_m_pesa_has_said_the_same(self, hook: Hook, daraja: Daraja) -> None:
+        daraja.instant = False
+        assert (await hook.post({}, self.body(1))).json() == {"ResultCode": 0, "ResultDesc": "Accepted"}
+        await daraja.asked()
+        assert daraja.questions[0]["TransactionID"] == "NLJ1"
+        where = daraja.questions[0]["ResultURL"]
+        for word in ("mpesa", "safaricom", "sql", "query", "exe", "cmd"):
+            assert word not in where.rpartition("/")[2].lower()
+        assert await hook.events() == []
+        for _ in range(2):
+            assert await daraja.tell(0) == 200
+        (kept,) = await hook.requests(1)
+        assert (kept["status"], kept["provider_event_type"]) == ("accepted", "result")
+        assert await daraja.tell(0) == 200  # late: nobody waits for it
+        (event,) = await hook.events()
+        assert event["data"]["confirmation"] == {
+            "by": "transactionstatus", "status": "Completed", "amount": "300", "transaction_id": "NLJ1",
+        }  # fmt: skip
+        assert len(daraja.questions) == 1
+
+    async def test_an_answer_that_takes_its_time(self, hook: Hook, daraja: Daraja) -> None:
+        """It is waited for, not asked for again, and looked at when it comes."""
+        daraja.instant = False
+        await hook.post({}, self.body(1))
+
+        async def waited() -> bool:
+            page = await hook.client.get("/api/v1/inbound-requests", params={"source_id": hook.id})
+            return bool(page.json()["data"][0]["detail"] == "M-Pesa has not answered yet")
+
+        await until(waited)
+        await daraja.tell(0)
+        assert (await hook.requests(1))[0]["status"] == "accepted"
+        assert len(daraja.questions) == 1
+
+    async def test_what_comes_elsewhere_is_no_answer(self, hook: Hook, daraja: Daraja) -> None:
+        """Whoever knows the source's own address may guess the ids: that is not how M-Pesa answers."""
+        daraja.instant = False
+        await hook.post({}, self.body(1))
+        await daraja.asked()
+        assert await daraja.tell(0, url=hook.url) == 200
+        where = daraja.questions[0]["ResultURL"]
+        assert await daraja.tell(0, url=where.rpartition(".")[0] + ".AAAA") == 404
+        await daraja.asked(2)  # what came at the source's address is one more result to be asked about
+        assert await hook.events() == []
+
+    async def test_an_answer_to_another_question_is_none(self, hook: Hook, daraja: Daraja) -> None:
+        daraja.instant = False
+        await hook.post({}, self.body(1))
+        await daraja.asked()
+        await hook.post({}, self.body(2))
+        await daraja.asked(2)
+        first, second = (daraja.questions[number]["ResultURL"] for number in (0, 1))
+        await daraja.tell(1, url=first)  # the first is asked about anew
+        await daraja.tell(1, url=second)
+        await daraja.asked(3)
+        assert daraja.questions[2]["TransactionID"] == daraja.questions[0]["TransactionID"]
+        await daraja.tell(2)
+        assert [each["status"] for each in await hook.requests(2)] == ["accepted"] * 2
+
+    async def test_a_question_that_was_not_worked_on_is_put_again(self, hook: Hook, daraja: Daraja) -> None:
+        daraja.instant = False
+        await hook.post({}, self.body(1))
+        await daraja.asked()
+        await daraja.tell(0, daraja.status(0, code=2001))
+        await daraja.asked(2)
+        await daraja.tell(1)
+        assert (await hook.requests(1))[0]["status"] == "accepted"
+
+    @pytest.mark.parametrize(
+        ("said", "changes"),
+        [
+            ({}, {"Amount": 3}),
+            ({}, {"TransactionStatus": "Failed"}),
+            ({}, {"ReceiptNo": "NLJ9"}),
+            ({}, {"DebitPartyName": "600999 - Somebody else"}),
+            ({"code": 2001}, {}),
+        ],
+        ids=["amount", "it failed", "receipt", "payer", "it did not fail"],
+    )
+    async def test_what_the_answer_contradicts_never_counts(
+        self, hook: Hook, daraja: Daraja, said: dict[str, int], changes: dict[str, Any]
+    ) -> None:
+        daraja.instant = False
+        await hook.post({}, self.body(1, **said))
+        await daraja.asked()
+        await daraja.tell(0, daraja.status(0, **changes))
+        (kept,) = await hook.requests(1)
+        assert (kept["status"], kept["reason"]) == ("rejected", "mismatch")
+        assert await hook.events() == []
+
+    async def test_a_payment_that_failed_is_told_of_as_that(self, hook: Hook, daraja: Daraja) -> None:
+        daraja.instant = False
+        await hook.post({}, self.body(1, code=2001))
+        await daraja.asked()
+        await daraja.tell(0, daraja.status(0, TransactionStatus="Failed"))
+        assert (await hook.requests(1))[0]["status"] == "accepted"
+        (event,) = await hook.events()
+        assert event["data"]["confirmation"]["status"] == "Failed"
+
+    async def test_a_replay_asks_anew(self, hook: Hook, daraja: Daraja) -> None:
+        daraja.instant = False
+        await hook.post({}, self.body(1))
+        await daraja.asked()
+        await daraja.tell(0, daraja.status(0, Amount=3))
+        (kept,) = await hook.requests(1)
+        assert kept["status"] == "rejected"
+        assert (await hook.client.post(f"/api/v1/inbound-requests/{kept['id']}/replay")).is_success
+        await daraja.asked(2)
+        await daraja.tell(0)  # what was asked before is over
+        await daraja.tell(1)
+        assert (await hook.requests(1))[0]["status"] == "accepted"

@@ -39,7 +39,7 @@ async def test_what_is_past_its_time_is_forgotten(
     await superuser.execute(change, second["id"], waiting, "pending", tenant.id)
     pool = await engine.pool(stage.dsns.worker, size=2, name="test")
     try:
-        await Later(pool, None, None, None, Terms((1,), 30), print).forget()  # type: ignore[arg-type]  # it needs no others
+        await Later(pool, None, None, None, None, Terms((1,), 30), print).forget()  # type: ignore[arg-type]  # it needs no others
     finally:
         await pool.close()
     assert {each["id"] for each in await sender.kept()} == {str(waiting), third["id"]}

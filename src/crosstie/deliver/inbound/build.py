@@ -17,6 +17,7 @@ from crosstie.deliver.inbound.door import REFUSED, Door
 from crosstie.deliver.inbound.keep import Keeper, Observe
 from crosstie.deliver.inbound.later import Later, Terms
 from crosstie.deliver.inbound.reading import Reader
+from crosstie.deliver.inbound.reply import Replies
 from crosstie.kit.fetch import Fetcher
 
 
@@ -57,7 +58,8 @@ def build(
     """The parts of one process."""
     sources = Sources(app, vault)
     meter = Meter(app, {"hooks": terms.rate_limit_hooks, "refused": REFUSED})
-    door = Door(sources, reader, Keeper(seat, observe), meter, terms.public_url)
+    replies = Replies(worker, vault, terms.public_url)
+    door = Door(sources, reader, Keeper(seat, observe), meter, replies, terms.public_url)
     kept = Terms(terms.retry_schedule, terms.retention_deliveries)
-    later = Later(worker, sources, reader, Asker(fetcher), kept, observe)
+    later = Later(worker, sources, reader, Asker(fetcher), replies, kept, observe)
     return Inbound(door, later)

@@ -16,6 +16,14 @@ class Unsure(CrosstieError):
     """It cannot be known yet; the message says why. It is asked again."""
 
 
+class Asked(Unsure):
+    """It was asked, and the answer comes later at the address for it; `question` is what it will be known by."""
+
+    def __init__(self, words: str, question: dict[str, Any]) -> None:
+        super().__init__(words)
+        self.question = question
+
+
 #: async (asker, knock, key, options) -> what the provider said. Raises Refused where it is not true, Unsure where it
 #: cannot be known yet
 Confirm = Callable[["Asker", Knock, str, Options], Awaitable[Mapping[str, Any]]]

@@ -167,11 +167,13 @@ ALL = (
         type=at("payment_result", "response_status"),
     ),
     Dialect(
-        "mpesa", "M-Pesa (Daraja); the secret is `<consumer secret>:<passkey>`.", mpesa.prove, id=mpesa.id,
-        type=mpesa.kind, open=True, confirm=mpesa.confirm, thanks=mpesa.THANKS,
+        "mpesa", "M-Pesa (Daraja); the secret is `<consumer secret>:<passkey>:<security credential>`.", mpesa.prove,
+        id=mpesa.id, type=mpesa.kind, open=True, confirm=mpesa.confirm, thanks=mpesa.THANKS,
         options=(
             Field(kinds.Text(200), name="consumer_key", doc="The app's consumer key.", nullable=True, default=None),
             Field(kinds.Text(20, pattern=r"^\d+$"), name="shortcode", doc="The paybill or till.", nullable=True,
+                  default=None),
+            Field(kinds.Text(100), name="initiator", doc="Who asks about results, by name.", nullable=True,
                   default=None),
             Field(kinds.Text(500, format="uri"), name="base_url", doc="Where M-Pesa is asked.",
                   default="https://api.safaricom.co.ke"),

@@ -9,6 +9,7 @@ from crosstie.deliver.inbound.directory import Source, Sources
 from crosstie.deliver.inbound.keep import Keeper, Outcome
 from crosstie.deliver.inbound.knock import Knock, Refused
 from crosstie.deliver.inbound.reading import Reader
+from crosstie.deliver.inbound.reply import Replies
 from crosstie.errors import TooManyRequests, Unauthorized
 from crosstie.kit import ids
 from crosstie.log.idempotency import Answer
@@ -21,11 +22,14 @@ UNPROVED = {"WWW-Authenticate": 'Webhook realm="crosstie"'}
 class Door:
     """Takes what knocks. One per process."""
 
-    def __init__(self, sources: Sources, reader: Reader, keeper: Keeper, meter: Meter, address: str) -> None:
+    def __init__(
+        self, sources: Sources, reader: Reader, keeper: Keeper, meter: Meter, replies: Replies, address: str
+    ) -> None:
         self._sources = sources
         self._reader = reader
         self._keeper = keeper
         self._meter = meter
+        self._replies = replies
         self._address = address
         self.knows = sources.knows
 
@@ -33,6 +37,9 @@ class Door:
         self, token: str, headers: Mapping[str, str], body: bytes, query: str, ip: str | None, trace: str | None
     ) -> Answer:
         """Answer one request. Raises NotFound, Unauthorized, TooManyRequests, and what its event is refused for."""
+        if "." in token:  # a provider answers a question of ours
+            await self._replies.take(token, body)
+            return Answer(200)
         url = f"{self._address}/hooks/{token}{'?' if query else ''}{query}"
         knock = Knock(headers, body, url, ip, trace)
         source = await self._proved(token, knock)

@@ -25,6 +25,17 @@ class Refused(CrosstieError):
         self.reason = reason
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Where a provider answers a question about a request later, what it was asked last, and its answer to that."""
+
+    #: of the question that this look may put: later ones have higher numbers
+    number: int
+    address: str = field(repr=False)
+    asked: Mapping[str, Any] | None = None
+    answer: bytes | None = None
+
+
 @dataclass(frozen=True)
 class Knock:
     """A request. Header names are in small letters; of one that came twice the first counts."""
@@ -36,6 +47,8 @@ class Knock:
     ip: str | None = None
     trace: str | None = None
     at: datetime = field(default_factory=clock.now)
+    #: in a second look
+    reply: Reply | None = None
 
     @cached_property
     def media(self) -> str:

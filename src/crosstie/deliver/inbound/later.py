@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -19,11 +20,12 @@ import structlog
 
 from crosstie.db import session
 from crosstie.db.engine import AWAY
-from crosstie.deliver.inbound.confirm import Asker, Unsure
+from crosstie.deliver.inbound.confirm import Asked, Asker, Unsure
 from crosstie.deliver.inbound.directory import Source, Sources
 from crosstie.deliver.inbound.keep import Observe, Outcome
-from crosstie.deliver.inbound.knock import Knock, Refused
+from crosstie.deliver.inbound.knock import Knock, Refused, Reply
 from crosstie.deliver.inbound.reading import Reader
+from crosstie.deliver.inbound.reply import Replies
 from crosstie.kit import clock, ids, retry
 
 #: seconds between two looks, rows of one look, rows under way at once, seconds in which a look must be done
@@ -37,7 +39,9 @@ TAKE = (
 )
 DONE = (
     "UPDATE inbound_requests SET status = $4, reason = $5, detail = $6, event_id = $7, verified = $8,"
-    " due_at = now() + $9::float8 * interval '1 second'"
+    " asked = coalesce($10::jsonb, asked), answer = CASE WHEN $4 = 'pending' THEN answer END,"
+    " due_at = CASE WHEN answered = ($10::jsonb ->> 'number')::bigint THEN now()"
+    " ELSE now() + $9::float8 * interval '1 second' END"
     " WHERE tenant_id = $1::uuid AND id = $2::uuid AND attempts = $3::bigint AND status = 'pending'"
 )
 logger = structlog.get_logger()
@@ -55,12 +59,20 @@ class Later:
     """Takes second looks. One per working process."""
 
     def __init__(
-        self, pool: asyncpg.Pool, sources: Sources, reader: Reader, asker: Asker, terms: Terms, observe: Observe
+        self,
+        pool: asyncpg.Pool,
+        sources: Sources,
+        reader: Reader,
+        asker: Asker,
+        replies: Replies,
+        terms: Terms,
+        observe: Observe,
     ) -> None:
         self._pool = pool
         self._sources = sources
         self._reader = reader
         self._asker = asker
+        self._replies = replies
         self._terms = terms
         self._observe = observe
         self._room = asyncio.Semaphore(ABREAST)
@@ -93,7 +105,7 @@ class Later:
 
     async def _look(self, row: asyncpg.Record) -> None:
         async with self._room:
-            wait, dialect = None, "unknown"
+            wait, dialect, question = None, "unknown", None
             try:
                 source = await self._source(row)
                 dialect = source.dialect.name
@@ -104,12 +116,14 @@ class Later:
                 raise
             except Exception as error:  # one request's trouble is not the worker's, nor that of those beside it
                 words = str(error)[:2000]
+                if isinstance(error, Asked):
+                    question = error.question
                 if not isinstance(error, Unsure):
                     logger.error("inbound.look_failed", request_id=str(row["id"]), exc_info=error)
                     words = "It could not be looked at; the log says why."
                 wait = retry.wait(self._terms.schedule, row["attempts"] - 1, JITTER)
                 outcome = Outcome("pending" if wait is not None else "rejected", "unconfirmed", words)
-            await self._write(row, outcome, wait)
+            await self._write(row, outcome, wait, question)
             if outcome.status != "pending":
                 self._observe(dialect, outcome.status)
 
@@ -122,7 +136,7 @@ class Later:
 
     async def _settled(self, source: Source, row: asyncpg.Record) -> Outcome:
         """Prove it as of when it came, unless it was; ask the provider; count it."""
-        knock = Knock(row["headers"], row["body"], ip=row["ip"], at=row["received_at"])
+        knock = Knock(row["headers"], row["body"], ip=row["ip"], at=row["received_at"], reply=self._reply(row))
         key = source.keys[0] if source.keys else ""
         if not row["verified"]:
             key = source.prove(knock)
@@ -133,7 +147,16 @@ class Later:
         outcome, _ = await self._reader.settle(row["id"], source, knock, said, confirmation)
         return outcome
 
-    async def _write(self, row: asyncpg.Record, outcome: Outcome, wait: float | None) -> None:
+    def _reply(self, row: asyncpg.Record) -> Reply:
+        """Where the answer to a question of this look would come, and the answer to an earlier one."""
+        asked = row["asked"]
+        answer = row["answer"] if asked and asked["number"] == row["answered"] else None
+        number = time.time_ns() // 1000
+        return Reply(number, self._replies.address(row["tenant_id"], row["id"], number), asked, answer)
+
+    async def _write(
+        self, row: asyncpg.Record, outcome: Outcome, wait: float | None, question: Mapping[str, Any] | None
+    ) -> None:
         async with session.of_tenants(self._pool, {row["tenant_id"]}) as connection:
             await connection.execute(
                 DONE,
@@ -146,6 +169,7 @@ class Later:
                 outcome.event_id,
                 outcome.verified,
                 wait,
+                question,
             )
 
     async def forget(self) -> None:

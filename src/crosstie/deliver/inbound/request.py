@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crosstie.declare import kind as kinds
@@ -82,6 +83,10 @@ class InboundRequest(Row):
     size: Mapped[int] = integer(doc="Bytes of the body as it came.")
     attempts: Mapped[int] = integer(doc="How often it was looked at.")
     due_at: Mapped[datetime | None] = moment(doc="When a pending one is looked at again.", nullable=True)
+    #: the last question to a provider who answers later, the answer that came, and the number of its question
+    asked: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    answer: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    answered: Mapped[int | None] = mapped_column(sa.BigInteger)
 
 
 async def _replay(unit: Unit, row: InboundRequest, given: Mapping[str, Any]) -> InboundRequest:
@@ -93,7 +98,8 @@ async def _replay(unit: Unit, row: InboundRequest, given: Mapping[str, Any]) -> 
         raise MoveRefused("Its credential came with it and was not kept: have it sent again.")
     if not row.verified and len(row.body) < row.size:
         raise MoveRefused("Only the beginning of its body was kept: have it sent again.")
-    changes = {"status": "pending", "reason": "replay", "detail": None, "attempts": 1, "due_at": unit.now}
+    changes: dict[str, Any] = dict.fromkeys(("asked", "answer", "answered"))
+    changes |= {"status": "pending", "reason": "replay", "detail": None, "attempts": 1, "due_at": unit.now}
     return unit.update(row, changes)
 
 
