@@ -81,6 +81,8 @@ class Operation:
     fallback: Stale | Queued | None = None
     cached: Cached | None = None
     found_by: str | None = None
+    #: fields of the body that list files: a record of the tenant by its id, under a name such as `document_id`
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for reason in self._faults():

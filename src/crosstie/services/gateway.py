@@ -19,7 +19,7 @@ from crosstie.log.call import Wish
 from crosstie.log.event import Actor
 from crosstie.log.idempotency import Answer, Key
 from crosstie.log.unit import Log
-from crosstie.services import verdict
+from crosstie.services import files, verdict
 from crosstie.services.answers import Answers, Question
 from crosstie.services.caller import Caller
 from crosstie.services.desk import JSON, MARK, Desk
@@ -71,7 +71,7 @@ class Gateway:
 
     async def read(self, wish: Wish) -> Answer:
         """The answer of a remote service to a question: its own, or one that is kept and marked with its age."""
-        call = await self._call(wish, None)
+        call = await self._call(wish)
         cached = wish.operation.cached
         if cached is None:
             return Answer(200, self._document(call, await self.caller.call(call)), dict(JSON))
@@ -99,25 +99,24 @@ class Gateway:
         `key` is the caller's Idempotency-Key: the service gets one that follows from it, so that a repeat is one there,
         too. `refused` draws the answer of a refusal.
         """
+        files.check(self._log, wish)
         peer = await self._peer(wish)
         begun = await self._desk.begin(wish, key, peer.base_url)
         if isinstance(begun, Answer):
             return begun
-        call = self._of(wish, peer, begun.key)
+        given = files.linked(self._log, wish, begun.created_at)
+        call = Call(peer, wish.service, wish.operation, given, begun.key, headers(wish))
         outcome = await self.caller.call(call)
         return await self._desk.end(wish, begun, call, outcome, key, refused)
 
-    async def _call(self, wish: Wish, key: str | None) -> Call:
-        return self._of(wish, await self._peer(wish), key)
+    async def _call(self, wish: Wish) -> Call:
+        return Call(await self._peer(wish), wish.service, wish.operation, wish.given, None, headers(wish))
 
     async def _peer(self, wish: Wish) -> Peer:
         peer = await self.peers.find(wish.tenant_id, wish.service.name)
         if peer is None:
             raise ServiceUnavailable("The provider has just been changed; try again.", headers={"Retry-After": "1"})
         return peer
-
-    def _of(self, wish: Wish, peer: Peer, key: str | None) -> Call:
-        return Call(peer, wish.service, wish.operation, wish.given, key, headers(wish))
 
 
 def headers(wish: Wish) -> dict[str, str]:

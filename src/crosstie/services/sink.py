@@ -24,6 +24,7 @@ from crosstie.log.event import Actor, Event
 from crosstie.log.operation import cancelled
 from crosstie.log.sink import RESTING, Lease, Outcome, Result, Route
 from crosstie.log.unit import Log, Unit
+from crosstie.services import files
 from crosstie.services.caller import Caller
 from crosstie.services.gateway import headers
 from crosstie.services.peer import Peer, Peers
@@ -173,7 +174,8 @@ class Calls:
         if row.status in OVER:
             return
         doubtful = row.unanswered_at is not None
-        call = Call(peer, wish.service, wish.operation, wish.given, row.key, headers(wish), doubtful)
+        given = files.linked(self._log, wish, row.created_at)
+        call = Call(peer, wish.service, wish.operation, given, row.key, headers(wish), doubtful)
         found = await self._found(call) if doubtful else None
         if found is not None:
             await self._note(lease, row, found, {})

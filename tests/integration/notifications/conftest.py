@@ -81,6 +81,12 @@ class Desk:
         assert made.status_code == 201, made.text
         return dict(made.json())
 
+    async def document(self, content: bytes, filename: str = "order.txt", kind: str = "text/plain") -> str:
+        """A document of the firm; its id."""
+        made = await self.client.post("/api/v1/documents", files={"file": (filename, content, kind)})
+        assert made.status_code == 201, made.text
+        return str(made.json()["id"])
+
     async def messages(self, **filters: str) -> list[dict[str, Any]]:
         """Messages, newest first."""
         answer = await self.client.get("/api/v1/messages", params=filters)

@@ -52,6 +52,8 @@ class Request:
     event_id: str | None = None
     source: str | None = None
     reference: str | None = None
+    #: noun and id of each file that goes along
+    attachments: Sequence[Mapping[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ async def _message(unit: Unit, scene: Scene, target: Target) -> Message:
         "key": target.key,
         "address": target.address,
         "data": dict(request.data),
+        "attachments": list(request.attachments),
     }
     if status == "collected":
         assert due is not None
@@ -189,7 +192,7 @@ def _decided(now: datetime, scene: Scene, target: Target, category: str) -> tupl
         return "suppressed", "unsubscribed", None
     if target.channel == "in_app" or category in MANDATORY:
         return "queued", None, None
-    if wanted == "digest":
+    if wanted == "digest" and not scene.request.attachments:  # a digest has no place for files
         return "collected", "digest", hours.following(now, wish.get("digest_at", "08:00") or "", zone)
     start, end = (wish.get(name, scene.settings[name]) for name in ("quiet_from", "quiet_until"))
     until = hours.quiet_until(now, start, end, zone)
@@ -208,7 +211,7 @@ async def _digest(unit: Unit, target: Target, member: Mapping[str, Any], due: da
     values = dict(member) | {
         "id": ids.uuid7(), "request_id": f"digest-{key}", "template": "digest", "template_id": None,
         "template_version": 0, "category": "digest", "status": "held", "reason": "digest", "due_at": due, "key": key,
-        "data": {}, "event_id": None, "source": None, "reference": None,
+        "data": {}, "attachments": [], "event_id": None, "source": None, "reference": None,
     }  # fmt: skip
     row = await change.create(unit, MESSAGES, values)
     assert isinstance(row, Message)

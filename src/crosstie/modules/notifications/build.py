@@ -9,6 +9,7 @@ from typing import Protocol
 
 import asyncpg
 
+from crosstie.kit.blob import Blobs
 from crosstie.kit.egress import Guard
 from crosstie.kit.fetch import Fetcher
 from crosstie.kit.resolver import Resolver
@@ -40,10 +41,10 @@ class Terms(follow.Terms, Protocol):
         ...
 
 
-def sinks(log: Log, terms: Terms, fetcher: Fetcher, guard: Guard, resolver: Resolver) -> tuple[Sink, ...]:
+def sinks(log: Log, terms: Terms, fetcher: Fetcher, guard: Guard, resolver: Resolver, blobs: Blobs) -> tuple[Sink, ...]:
     """The sink by which events become messages, and the one by which messages leave."""
     house = Server.of(terms.smtp_url, terms.mail_from) if terms.smtp_url else None
-    means = Means(fetcher, guard, resolver, ssl.create_default_context(cafile=terms.smtp_ca_file), house)
+    means = Means(fetcher, guard, resolver, ssl.create_default_context(cafile=terms.smtp_ca_file), blobs, house)
     return Rules(log, terms), Messages(log, means, terms)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from crosstie.db.statement import Statement
 from crosstie.errors import TemplateUnknown
 from crosstie.kit.template import Unusable
 from crosstie.log.unit import Unit
-from crosstie.modules.notifications import late, preference, suppression
+from crosstie.modules.notifications import attach, late, preference, suppression
 from crosstie.modules.notifications import template as templates
 from crosstie.modules.notifications.built import MANDATORY
 from crosstie.modules.notifications.letter import Letter
@@ -29,7 +30,10 @@ _MEMBERS = Statement(
 
 
 async def letter(unit: Unit, row: Message) -> Letter | None:
-    """The letter of a message; None where what it would say is over. Raises Unusable, TemplateUnknown."""
+    """The letter of a message; None where what it would say is over, or a file of it is gone.
+
+    Raises Unusable, TemplateUnknown.
+    """
     (firm,) = await unit.fetch(templates.FIRM)
     template = await templates.kept(unit, row.template, row.locale, row.template_id, row.template_version)
     also: dict[str, Any] = {"firm": firm["name"]}
@@ -43,6 +47,12 @@ async def letter(unit: Unit, row: Message) -> Letter | None:
         if not items:
             return None
         also |= {"items": items[:MOST], "total": str(len(items)), "rest": str(len(items[MOST:]) or "")}
+    attachments = await attach.files(unit, row)
+    if attachments is None:
+        return None
+    content = templates.filled(template, row.data, firm["time_zone"], also)
+    if row.channel != "email":
+        content = replace(content, short="\n".join([content.short, *(each.url for each in attachments)]))
     return Letter(
         id=row.id,
         tenant_id=row.tenant_id,
@@ -50,11 +60,12 @@ async def letter(unit: Unit, row: Message) -> Letter | None:
         address=row.address,
         locale=row.locale,
         category=row.category,
-        content=templates.filled(template, row.data, firm["time_zone"], also),
+        content=content,
         firm=firm["name"],
         made_at=row.created_at,
         reply_to=(await settings.read(unit))["business"]["email"],
         unsubscribe=_unsubscribe(unit, row) if row.category not in MANDATORY else None,
+        attachments=attachments,
     )
 
 

@@ -11,6 +11,16 @@ from crosstie.modules.notifications.template import Content
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes along: where it lies, and an address for it."""
+
+    name: str
+    content_type: str
+    blob: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """A message on its way. `unsubscribe` is where its reader gives such messages up."""
 
@@ -25,6 +35,7 @@ class Letter:
     made_at: datetime
     reply_to: str | None = None
     unsubscribe: str | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

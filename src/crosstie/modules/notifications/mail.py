@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
@@ -39,8 +40,8 @@ FOOTER = {
 }
 
 
-def written(letter: Letter, sender: str) -> EmailMessage:
-    """The mail of a letter. The same at every attempt, its Message-ID included."""
+def written(letter: Letter, sender: str, files: Sequence[bytes] = ()) -> EmailMessage:
+    """The mail of a letter, with the bytes of its attachments. The same at every attempt, its Message-ID included."""
     domain = sender.rpartition("@")[2]
     found = EmailMessage(POLICY)
     found["From"] = _address(sender, render.SPACE.sub(" ", letter.firm))
@@ -60,6 +61,11 @@ def written(letter: Letter, sender: str) -> EmailMessage:
         text += f"{stop}: {letter.unsubscribe}\n"
     found.set_content(text, cte="quoted-printable")
     found.add_alternative(markup(letter), subtype="html", cte="quoted-printable")
+    for attachment, content in zip(letter.attachments, files, strict=True):
+        kind, _, subkind = attachment.content_type.partition("/")
+        params = {"charset": "utf-8"} if kind == "text" else {}
+        name = render.SPACE.sub(" ", attachment.name)
+        found.add_attachment(content, kind, subkind, cte="base64", filename=name, params=params)
     found["Content-Language"] = letter.locale  # now that it would not go with the first part
     return found
 

@@ -11,11 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crosstie.declare import kind as kinds
 from crosstie.declare.catalogue import noun_event
-from crosstie.declare.field import Field, choice, described, identifier, integer, moment, ref, state, text
+from crosstie.declare.field import Field, choice, described, identifier, integer, many, moment, ref, state, text
 from crosstie.declare.machine import Machine, Move
 from crosstie.declare.resource import READ_ONLY, Action, Events, Resource
 from crosstie.declare.row import Record
+from crosstie.declare.shape import Nested
 from crosstie.log import change
 from crosstie.log.unit import Log, Unit
 from crosstie.modules.notifications import template as templates
@@ -66,12 +68,18 @@ class Message(Record):
     # what is personal is shown to whoever may read messages, and stands in no event
     address: Mapped[str] = text(2000, personal=True, doc="Where it goes: an address, a number, a token, a user's id.")
     data: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    attachments: Mapped[list[dict[str, str]]] = many(
+        Nested(
+            (Field(kinds.Text(20), name="noun", doc="Of which noun."), Field(kinds.Id(), name="id", doc="Which one."))
+        ),
+        doc="The files that go along.",
+    )
     detail: Mapped[str | None] = text(500, nullable=True, personal=True, doc="What the provider said of a failure.")
 
 
 async def _forget(unit: Unit, row: Message) -> dict[str, Any]:
     """What was said to a person who was erased, and where."""
-    return {"address": "", "data": {}, "detail": None}
+    return {"address": "", "data": {}, "detail": None, "attachments": []}
 
 
 async def _content(unit: Unit, row: Message, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,7 +96,7 @@ async def _again(unit: Unit, row: Message, given: Mapping[str, Any]) -> dict[str
 
 
 def _shown(row: Message, log: Log) -> dict[str, Any]:
-    return {"to": row.address, "detail": row.detail}
+    return {"to": row.address, "detail": row.detail, "attachments": row.attachments}
 
 
 MACHINE = Machine(
@@ -138,6 +146,7 @@ MESSAGES = Resource(
     extra_fields=(
         Field(described(Message.address).kind, name="to", doc="Where it goes.", personal=True),
         described(Message.detail),
+        described(Message.attachments),
     ),
     forget=_forget,
     actions=(

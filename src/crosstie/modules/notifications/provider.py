@@ -20,6 +20,7 @@ from crosstie.declare.sealed import sealed
 from crosstie.declare.shape import fault
 from crosstie.errors import EgressForbidden, Fault
 from crosstie.kit import webhook
+from crosstie.kit.blob import Blobs
 from crosstie.kit.egress import Forbidden, Guard
 from crosstie.kit.fetch import Fetcher
 from crosstie.kit.resolver import Resolver
@@ -135,6 +136,7 @@ class Means:
     guard: Guard
     resolver: Resolver
     trust: ssl.SSLContext
+    blobs: Blobs
     house: Server | None = None
 
     async def providers(self, unit: Unit, channel: str) -> list[Provider]:
@@ -142,7 +144,7 @@ class Means:
         rows = await unit.fetch(_ACTIVE, channel=channel)
         found = [self._provider(dict(row), await _opened(unit, row["id"], row["secret"])) for row in rows]
         if channel == "email" and self.house is not None:
-            found.append(Smtp("house", self.house, self.trust))
+            found.append(Smtp("house", self.house, self.trust, blobs=self.blobs))
         return found
 
     def _provider(self, row: Mapping[str, Any], secret: str) -> Provider:
@@ -152,7 +154,7 @@ class Means:
         plain = Server.of(row["url"], options["sender"])
         account = str(options.get("account") or "") or None
         server = Server(plain.host, plain.port, plain.security, plain.sender, account, secret or None)
-        return Smtp(row["name"], server, self.trust, (self.guard, self.resolver))
+        return Smtp(row["name"], server, self.trust, (self.guard, self.resolver), self.blobs)
 
 
 async def _opened(unit: Unit, id: UUID, value: bytes | None) -> str:

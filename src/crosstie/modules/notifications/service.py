@@ -10,7 +10,7 @@ from crosstie.declare.service import Provider
 from crosstie.errors import Fault, Invalid
 from crosstie.kit import ids, json
 from crosstie.log.unit import Unit
-from crosstie.modules.notifications import audience
+from crosstie.modules.notifications import attach, audience
 from crosstie.modules.notifications.address import normal
 from crosstie.modules.notifications.ask import Request, ask
 from crosstie.modules.notifications.audience import Recipient
@@ -25,9 +25,8 @@ async def send_message(unit: Unit, given: Mapping[str, Any]) -> dict[str, Any]:
     Raises TemplateUnknown; Invalid for an address that is none of the channel, and for values that do not fit.
     """
     said: Mapping[str, Any] = given.get("metadata") or {}
-    if given.get("attachments"):
-        raise Invalid("Attachments are not sent.", errors=[Fault("/attachments", "unsupported", "must be left out")])
     channel = given["channel"]
+    attachments = await attach.named(unit, channel, given.get("attachments") or ())
     people = await _people(unit, channel, "/to", given["to"])
     people += await _people(unit, channel, "/cc", given.get("cc") or ())
     data = dict(given.get("data") or {})
@@ -40,7 +39,7 @@ async def send_message(unit: Unit, given: Mapping[str, Any]) -> dict[str, Any]:
         unit,
         Request(
             id, given["template"], people, (channel,), data, given.get("locale"),
-            source=_word(said, "source_service"), reference=_word(said, "reference"),
+            source=_word(said, "source_service"), reference=_word(said, "reference"), attachments=attachments,
         ),
     )  # fmt: skip
     messages = [{"id": str(row.id), "to": row.address, "status": row.status} for row in made.messages]

@@ -6,6 +6,7 @@ import asyncio
 import re
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Literal
@@ -14,10 +15,11 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 from aiosmtplib.errors import SMTPException, SMTPResponseException
 
+from crosstie.kit.blob import Away, Blobs, Missing
 from crosstie.kit.egress import Address, Forbidden, Guard
 from crosstie.kit.resolver import Resolver, Unresolved
 from crosstie.modules.notifications import mail
-from crosstie.modules.notifications.letter import Letter, Verdict
+from crosstie.modules.notifications.letter import Attachment, Letter, Verdict
 
 #: seconds for the whole exchange, and for one answer
 WHOLE, ANSWER = 60.0, 20.0
@@ -55,19 +57,31 @@ class Smtp:
     """A provider of the channel `email`. With `guard` the server is somebody's choice who may not choose any."""
 
     def __init__(
-        self, name: str, server: Server, trust: ssl.SSLContext, guard: tuple[Guard, Resolver] | None = None
+        self,
+        name: str,
+        server: Server,
+        trust: ssl.SSLContext,
+        guard: tuple[Guard, Resolver] | None = None,
+        blobs: Blobs | None = None,
     ) -> None:
         self.name = name
         self._server = server
         self._trust = trust
         self._guard = guard
+        self._blobs = blobs
 
     async def send(self, letter: Letter) -> Verdict:
         """One attempt, over a connection of its own."""
         stage = ["connect"]
         try:
+            files = [await self._file(each) for each in letter.attachments]
+        except Missing:
+            return Verdict(False, "attachment_gone", "a file of it is no longer there", final=True)
+        except Away as error:
+            return Verdict(False, "attachment_away", f"the file store cannot be reached: {error}")
+        try:
             async with asyncio.timeout(WHOLE):
-                return await self._exchange(letter, stage)
+                return await self._exchange(letter, files, stage)
         except SMTPResponseException as error:
             return _refused(stage[0], error.code, error.message)
         except (Forbidden, Unresolved) as error:
@@ -76,7 +90,11 @@ class Smtp:
             code = "timeout" if isinstance(error, TimeoutError) else stage[0]
             return Verdict(False, code, str(error)[:300] or type(error).__name__, uncertain=stage[0] == "taken")
 
-    async def _exchange(self, letter: Letter, stage: list[str]) -> Verdict:
+    async def _file(self, attachment: Attachment) -> bytes:
+        assert self._blobs is not None
+        return b"".join([piece async for piece in await self._blobs.read(attachment.blob)])
+
+    async def _exchange(self, letter: Letter, files: Sequence[bytes], stage: list[str]) -> Verdict:
         server = self._server
         client = aiosmtplib.SMTP(
             hostname=server.host,
@@ -101,7 +119,7 @@ class Smtp:
             await client.mail(server.sender, options=options, encoding="utf-8" if options else "ascii")
             stage[0] = "recipient"
             await client.rcpt(letter.address, encoding="utf-8" if options else "ascii")
-            written = mail.written(letter, server.sender)
+            written = mail.written(letter, server.sender, files)
             stage[0] = "taken"
             answer = await client.data(written.as_bytes(policy=mail.POLICY.clone(utf8=bool(options))))
             return Verdict(True, provider_message_id=str(written["Message-ID"]), message=answer.message[:300])
