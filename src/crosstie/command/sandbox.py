@@ -26,10 +26,10 @@ app = out.command()
 def sandbox(
     port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1; else the one it had before.")] = None,
     events_to: Annotated[
-        str | None, typer.Option(help="Where services send their events: a Crosstie, or an inbound source.")
+        str | None, typer.Option(help="Where services send their events: a Crosstie, an inbound source, or a broker.")
     ] = None,
     events_key: Annotated[
-        str | None, typer.Option(help="With that: an API key, or the whsec_ secret of the source.")
+        str | None, typer.Option(help="With that: an API key, the whsec_ secret of the source, or the tenant's id.")
     ] = None,
     listener: Annotated[int, typer.Option(hidden=True)] = -1,
 ) -> None:
@@ -42,6 +42,8 @@ def sandbox(
     crosstie sandbox --port 9999
 
     crosstie sandbox --events-to https://crosstie.example --events-key ct_test_…
+
+    crosstie sandbox --events-to nats://127.0.0.1:4222 --events-key 01936f0e-8c1a-7b5e-9c3d-2f6a1b4c5d6e
     """
     if (events_to is None) != (events_key is None):
         raise Failure("--events-to and --events-key go together.")

@@ -1,7 +1,8 @@
 """The way back: the events that counterparts tell of, sent to Crosstie until it has heard them.
 
-They go to an address with a key (`POST /api/v1/events`), or, signed, to an inbound source (`/hooks/<token>`). An event
-that Crosstie refuses is not sent again; every other is, with longer and longer waits, under the same id.
+They go to an address with a key (`POST /api/v1/events`), signed to an inbound source (`/hooks/<token>`), or to a broker
+that Crosstie listens on. An event that Crosstie refuses is not sent again; every other is, with longer and longer
+waits, under the same id.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import structlog
 
 from crosstie.kit import clock, json, retry, webhook
 from crosstie.sandbox.books import Books, Document, Shelf
+from crosstie.sandbox.broker import SCHEMES, Lost, Way, way
 from crosstie.sandbox.services import COUNTERPARTS
 
 LOOK = 0.1
@@ -26,7 +28,10 @@ log = structlog.get_logger()
 
 
 class Target(NamedTuple):
-    """Where events go: a Crosstie with an API key, or the address of an inbound source with its `whsec_` secret."""
+    """Where events go, and what opens it.
+
+    A Crosstie with an API key, an inbound source's address with its `whsec_` secret, or a broker with the tenant's id.
+    """
 
     url: str
     secret: str
@@ -35,6 +40,11 @@ class Target(NamedTuple):
     def signed(self) -> bool:
         """Whether it is an inbound source."""
         return self.secret.startswith("whsec_")
+
+    @property
+    def broker(self) -> bool:
+        """Whether it is a broker."""
+        return self.url.partition("://")[0] in SCHEMES
 
     @property
     def address(self) -> str:
@@ -55,6 +65,7 @@ class Back:
     def __init__(self, books: Books, target: Callable[[], Target | None]) -> None:
         self._books, self._target = books, target
         self._client: httpx2.AsyncClient | None = None
+        self._ways: dict[str, Way] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -65,6 +76,8 @@ class Back:
         finally:
             if self._client is not None:
                 await self._client.aclose()
+            for each in self._ways.values():
+                await each.close()
 
     async def _working(self) -> None:
         while True:
@@ -100,8 +113,16 @@ class Back:
     async def _told(self, target: Target, event: Document) -> tuple[str, str, float]:
         """What came of one attempt: the state of the event, what was said, and the wait before the next."""
         document = {"event_id": event["id"], "event_type": event["type"], "timestamp": event["at"]}
-        body = json.dumps(document | {"data": json.raw(event["data"])})
+        document["data"] = json.raw(event["data"])
         wait = min(FIRST * 2.0 ** event["attempts"], MOST)
+        if target.broker:
+            body = json.dumps(document | {"tenant_id": target.secret})
+            try:
+                await self._way(target).tell(event["type"], event["id"], body)
+            except Lost as error:
+                return "waiting", str(error), wait
+            return "heard", "confirmed", 0.0
+        body = json.dumps(document)
         try:
             answer = await self._of(target).post(
                 target.address, content=body, headers=target.headers(event["id"], body)
@@ -116,6 +137,11 @@ class Back:
             return "waiting", str(status), max(wait, later or 0.0)
         log.warning("an event of the sandbox was refused", event_type=event["type"], answer=answer.text[:500])
         return "refused", f"{status} {answer.text[:500]}", 0.0
+
+    def _way(self, target: Target) -> Way:
+        if target.url not in self._ways:
+            self._ways[target.url] = way(target.url)
+        return self._ways[target.url]
 
     def _of(self, target: Target) -> httpx2.AsyncClient:
         if self._client is None:
