@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from twilio.request_validator import RequestValidator
 
+from crosstie.kit import clock, ids
+from crosstie.log.event import Event
+from crosstie.modules.notifications import consent
 from tests.fence import until
 from tests.integration.notifications.conftest import Desk, africastalking, number
 from tests.parts.carriers import Exchange
@@ -115,6 +119,22 @@ async def test_what_others_decided_stays(desk: Desk, phone: Phone) -> None:
     await other.write("STOP")
     await other.becomes(("sms", "stopped"))
     assert await phone.held() == [("sms", "manual")]
+
+
+async def test_the_later_word_counts_in_whatever_order_they_are_worked_off(desk: Desk) -> None:
+    to = number()
+
+    async def work(text: str, seconds: int) -> None:
+        at = clock.now() + timedelta(seconds=seconds)
+        event = Event(desk.tenant.id, ids.uuid7(), "e", "inbound.received", 1, at, "{}")
+        data = {"dialect": "twilio", "body": {"From": to, "Body": text}}
+        await desk.call(lambda unit, given: consent.note(unit, event, given), data)
+
+    await work("STOP", 0)
+    await work("START", -60)  # written before the other
+    assert await Phone(desk, "", to).held() == [("sms", "stopped")]
+    await work("START", 60)
+    assert await Phone(desk, "", to).held() == []
 
 
 async def test_only_twilio_says_so(desk: Desk, phone: Phone) -> None:

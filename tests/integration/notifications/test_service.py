@@ -55,7 +55,7 @@ async def test_a_request_and_its_repeats(desk: Desk, box: Mailbox) -> None:
         ({"data": {}}, 422, "/data/text"),
         ({"data": {"text": "x", "other": 1}}, 422, "/data/other"),
         ({"data": {"subject": "x" * 70_000, "text": "x"}}, 422, "/data"),
-        ({"attachments": [{"name": "a", "url": "https://x.example"}]}, 422, "/attachments"),
+        ({"attachments": [{"name": "a", "url": "https://x.example"}]}, 422, "/attachments/0"),
         ({"metadata": {"reference": ["x"]}}, 422, "/metadata/reference"),
         ({"unknown": 1}, 422, "/unknown"),
     ],

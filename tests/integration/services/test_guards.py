@@ -154,7 +154,7 @@ async def test_places_that_are_taken_are_remembered(
     async with peer() as other:
         await provide(client, other, "inventory")
         full, further = await looked(process, tenant), await looked(process, tenant, "inventory")
-        await treasury.fail("deaf")
+        await treasury.fail(usual="deaf")
         first = asyncio.create_task(process.gateway.caller.call(reading(process, full)))
         await until(treasury.seen)
         warehouses = process.log.catalogue.operation("inventory.list_warehouses")

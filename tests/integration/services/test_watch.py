@@ -25,8 +25,12 @@ async def test_a_service_that_fails_is_down_and_an_alert(client: httpx2.AsyncCli
     await treasury.fail(usual="503")
     for _ in range(5):
         assert (await client.get(PATH)).status_code == 503
-    down = await until(lambda: service("down"))
-    assert "left in peace after 5 failures" in down["reason"]
+
+    async def rests() -> Any:
+        found = await service("down")
+        return found and "left in peace after 5 failures" in found["reason"]
+
+    await until(rests)
     assert (await client.get(PATH)).status_code == 503
     (alert,) = await until(lambda: of_kind(client, "unavailable", "firing"))
     assert alert["subject_id"] == before["id"]
