@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import secrets
 from collections.abc import Iterator
 from html import unescape
 from typing import Any
@@ -13,6 +14,7 @@ import httpx2
 import msgspec
 import pytest
 
+from crosstie.access import passkey
 from tests.integration.access.device import Device
 from tests.integration.access.people import HIDDEN, Browser, firm, join
 from tests.stage import Stage, Tenant, free_port
@@ -135,3 +137,43 @@ async def test_a_bare_address_offers_none(stage: Stage) -> None:
         page = await browser.open("/login")
     assert "data-passkey" not in page.text
     assert "<script" not in page.text
+
+
+async def test_a_passkey_is_used_on_its_own_page_and_ends_the_sign_in_before(named: Stage) -> None:
+    tenant = await firm(named)
+    email, other = await join(named, tenant, "technician"), await join(named, tenant, "viewer")
+    device = Device(named.settings.public_url)
+    async with tenant.client() as client, Browser(named) as browser:
+        await browser.log_in(email)
+        assert (await added(browser, device)).status_code == 303
+        await browser.log_in(other, again="1")
+        options, fields = asked(await browser.open("/login", again="1"))
+        answer = fields | {"answer": device.sign(options)}
+        assert (await browser.client.post("/login/passkey", data=answer | {"form": "0" * 64})).status_code == 403
+        before = (await client.get("/api/v1/sessions")).json()["data"]
+        assert [each["ended_at"] is None for each in before] == [True, False]
+        assert (await browser.client.post("/login/passkey", data=answer)).status_code == 303
+        after = (await client.get("/api/v1/sessions")).json()["data"]
+        assert [each["ended_at"] is None for each in after] == [True, False, False]
+
+
+async def test_whoever_may_not_act_begins_no_sign_in_and_nobody_has_passkeys_without_end(named: Stage) -> None:
+    tenant = await firm(named)
+    email = await join(named, tenant, "technician")
+    device = Device(named.settings.public_url)
+    superuser = await named.superuser()
+    async with tenant.client() as client, Browser(named) as browser:
+        await browser.log_in(email)
+        assert (await added(browser, device)).status_code == 303
+        (user,) = (await client.get("/api/v1/users", params={"email": email})).json()["data"]
+        more = "INSERT INTO passkeys (tenant_id, id, user_id, credential, public_key, count, made_at)"
+        more += (
+            " SELECT $1, gen_random_uuid(), $2::uuid, $3 || n::text::bytea, 'x', 0, now() FROM generate_series(2, $4) n"
+        )
+        await superuser.execute(more, tenant.id, user["id"], secrets.token_bytes(8), passkey.MOST)
+        assert (await added(browser, Device(named.settings.public_url))).status_code == 403
+        assert (await client.post(f"/api/v1/users/{user['id']}/suspend")).status_code == 200
+        began = await superuser.fetchval("SELECT count(*) FROM sessions WHERE tenant_id = $1", tenant.id)
+        assert (await used(browser, device)).status_code == 401
+        assert await superuser.fetchval("SELECT count(*) FROM sessions WHERE tenant_id = $1", tenant.id) == began
+    await superuser.close()
