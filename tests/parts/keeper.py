@@ -6,6 +6,7 @@ It encrypts in earnest (AES-256-GCM, one key per version) and refuses in Vault's
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import secrets
 import threading
@@ -31,11 +32,15 @@ class Key:
 
 @dataclass
 class Token:
-    """A token: when it ends, for how long it is renewed, whether it may do anything but look at itself."""
+    """A token: when it ends, for how long it is renewed, whether it may do anything but look at itself.
+
+    One whose `ttl` is 0 never ends; it is not renewable, as the root token of a real server is not.
+    """
 
     ends: float
     ttl: float
     allowed: bool = True
+    renewable: bool = True
 
 
 @dataclass
@@ -52,11 +57,14 @@ class Keeper:
     secrets: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     #: verbs that were asked, in order
     asked: list[str] = field(default_factory=list)
+    #: how often somebody asked while it was sealed
+    refused: int = 0
 
-    def token(self, ttl: float = 3600, *, allowed: bool = True) -> str:
+    def token(self, ttl: float = 3600, *, allowed: bool = True, renewable: bool = True) -> str:
         """A new token."""
         made = f"hvs.{secrets.token_urlsafe(24)}"
-        self.tokens[made] = Token(time.monotonic() + ttl, ttl, allowed)
+        ends = time.monotonic() + ttl if ttl else math.inf
+        self.tokens[made] = Token(ends, ttl, allowed, renewable and ttl > 0)
         return made
 
     def rotate(self, key: str = "crosstie") -> None:
@@ -124,16 +132,15 @@ def _handler(keeper: Keeper) -> Callable[[web.Request], Awaitable[web.Response]]
 def _answer(keeper: Keeper, request: web.Request, sent: dict[str, Any]) -> dict[str, Any]:
     path = request.path.removeprefix("/v1/")
     if keeper.sealed:
+        keeper.refused += 1
         raise Refused(503, "Vault is sealed")
     token = keeper.tokens.get(request.headers.get("x-vault-token", ""))
     if token is None or token.ends < time.monotonic():
         raise Refused(403, "permission denied")
     if path.startswith("secret/data/") and request.headers.get("x-vault-namespace", "") == keeper.namespace:
         return _kept(keeper, request.method, path.removeprefix("secret/data/"), sent, allowed=token.allowed)
-    if path == "auth/token/renew-self":
-        keeper.asked.append("renew-self")
-        token.ends = time.monotonic() + token.ttl
-        return {"auth": {"lease_duration": int(token.ttl), "renewable": True}}
+    if path.startswith("auth/token/"):
+        return _of_itself(keeper, token, path)
     mount, _, rest = path.rpartition("/")[0].rpartition("/")[0], "", path.split("/")[-2:]
     if request.headers.get("x-vault-namespace", "") != keeper.namespace or mount != keeper.mount:
         raise Refused(404, f'no handler for route "{path}". route entry not found.')
@@ -146,6 +153,20 @@ def _answer(keeper: Keeper, request: web.Request, sent: dict[str, Any]) -> dict[
         raise Refused(400, "encryption key not found")
     keeper.asked.append(verb)
     return {"data": VERBS[verb](keeper.keys[name], sent)}
+
+
+def _of_itself(keeper: Keeper, token: Token, path: str) -> dict[str, Any]:
+    """What any token may ask about itself."""
+    if path == "auth/token/lookup-self":
+        ttl = int(token.ends - time.monotonic()) if token.ttl else 0
+        return {"data": {"ttl": ttl, "renewable": token.renewable}}
+    if path != "auth/token/renew-self":
+        raise Refused(404, "unsupported path")
+    keeper.asked.append("renew-self")
+    if not token.renewable:
+        raise Refused(400, "lease is not renewable")
+    token.ends = time.monotonic() + token.ttl
+    return {"auth": {"lease_duration": int(token.ttl), "renewable": True}}
 
 
 def _kept(keeper: Keeper, method: str, path: str, sent: dict[str, Any], *, allowed: bool) -> dict[str, Any]:

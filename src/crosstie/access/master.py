@@ -180,7 +180,7 @@ class WrappedMasters:
         id = crypto.identify(master)
         try:
             wrapped = await self._transit.encrypt(master, _bound(id))
-        except TransitError as error:
+        except (TransitError, OSError) as error:
             raise ConfigurationError(f"The master key cannot be wrapped: {error}") from error
         async with session.of_tenant(pool, NIL) as connection:
             await connection.execute(
@@ -278,13 +278,16 @@ class KeptMasters:
 
 
 async def _lived(line: Line) -> None:
+    """Renew at half of a token's life; what fails is tried again several times before it ends."""
+    usual = RETRY
     while True:
+        wait = min(RETRY, max(1.0, usual / 4))
         try:
             lease = await line.renew()
+            wait = usual = max(1.0, lease / 2) if lease else RETRY
         except (TransitError, OSError) as error:
             logger.warning("vault.token_not_renewed", error=str(error))
-            lease = RETRY
-        await asyncio.sleep(max(1.0, lease / 2) if lease else RETRY)
+        await asyncio.sleep(wait)
 
 
 def _bound(id: UUID) -> bytes:

@@ -29,8 +29,17 @@ class Line:
 
     async def renew(self) -> float:
         """Have the token live on; for how many seconds, 0 where that is for ever. Raises TransitError."""
-        lease = field(await self.ask("POST", "/v1/auth/token/renew-self", {}), "auth")
-        return float(lease.get("lease_duration") or 0)
+        try:
+            lease = field(await self.ask("POST", "/v1/auth/token/renew-self", {}), "auth")
+        except TransitError as refused:
+            if "not renewable" not in str(refused):
+                raise
+        else:
+            return float(lease.get("lease_duration") or 0)
+        ends = field(await self.ask("GET", "/v1/auth/token/lookup-self"), "data").get("ttl")
+        if ends:
+            raise TransitError(f"The token for {self._url} ends in {ends} s and cannot be renewed: give one that can.")
+        return 0.0
 
     async def ask(self, method: str, path: str, sent: dict[str, str] | None = None) -> Any:
         """What the Vault answers. Raises TransitError."""

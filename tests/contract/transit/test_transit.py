@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import hvac
 import pytest
 
+from crosstie.access.master import WrappedMasters
 from crosstie.kit.transit import Transit, TransitError
+from tests.fence import until
 from tests.parts.keeper import Keeper, keeping
 
 SECRET, BOUND = b"thirty-two bytes of a master key", b"crosstie master key"
@@ -102,3 +105,31 @@ async def test_tokens_are_renewed_read_anew_and_refused(keeper: Keeper, token: P
         await transit.encrypt(SECRET, BOUND)
     put(token, keeper.token())
     assert await transit.encrypt(SECRET, BOUND)
+
+
+async def test_a_token_for_ever_needs_no_renewal_and_one_that_ends_is_told_of(
+    keeper: Keeper, token: Path, transit: Transit
+) -> None:
+    put(token, keeper.token(0))
+    assert await transit.renew() == 0
+    put(token, keeper.token(renewable=False))
+    with pytest.raises(TransitError, match=r"ends in \d+ s and cannot be renewed"):
+        await transit.renew()
+
+
+async def test_a_token_lives_on_through_a_renewal_that_failed(keeper: Keeper, token: Path, transit: Transit) -> None:
+    put(token, keeper.token(8))
+    living = asyncio.create_task(WrappedMasters(transit).live())
+    try:
+        await until(lambda: _now(keeper.asked.count("renew-self") == 1))
+        keeper.sealed = True
+        await until(lambda: _now(keeper.refused == 1))
+        keeper.sealed = False
+        await until(lambda: _now(keeper.asked.count("renew-self") == 3))
+        assert await transit.encrypt(SECRET, BOUND)
+    finally:
+        living.cancel()
+
+
+async def _now(found: bool) -> bool:
+    return found
