@@ -5,9 +5,10 @@
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-# Suites whose tests run side by side, each process with an installation of its own; and those that need the machine.
-BESIDE = $(wildcard $(addprefix tests/,unit contract integration acceptance browser))
-ALONE = $(wildcard $(addprefix tests/,faults))
+# Their tests run side by side, each process with installations of its own: those that wait leave the machine to others.
+# The few that must have it to themselves say why by their marker `alone`.
+SUITES = $(wildcard $(addprefix tests/,unit contract integration acceptance browser faults))
+ALONE = $(wildcard tests/faults)
 
 # Certificates of the system, so that it works behind a proxy that has its own; pip, with the machine's own
 # configuration, where uv cannot reach an index.
@@ -35,11 +36,11 @@ up: install  ## run Crosstie with a demo tenant
 
 test: .venv/test.stamp tests/judges/node_modules/.stamp servers  ## every test in its short form
 	@$(call compile,src migrations tests)
-	$(BIN)/pytest -m 'not proof' -n 4 --dist worksteal $(BESIDE)
-	$(BIN)/pytest -m 'not proof' $(ALONE)
+	$(BIN)/pytest -m 'not proof and not alone' -n 5 --dist worksteal $(SUITES)
+	$(BIN)/pytest -m 'alone and not proof' $(ALONE)
 
 proof: .venv/test.stamp tests/judges/node_modules/.stamp servers  ## the long forms of fault, fuzz and load runs
-	$(BIN)/pytest -m proof --timeout 3600 $(BESIDE) $(ALONE)
+	$(BIN)/pytest -m proof --timeout 3600 $(SUITES)
 
 check: .venv/test.stamp  ## format, lint, types, import contracts and freshness of spec/
 	$(BIN)/ruff format --check .

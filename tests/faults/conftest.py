@@ -12,19 +12,20 @@ import pytest
 from tests.faults.rig import Note, Rig, rigged
 from tests.faults.wire import Wire, wired
 
-FIGURES: list[str] = []
-
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What was measured stands below what was passed."""
-    for line in FIGURES:
-        terminalreporter.write_line(line)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "call":
+                for name, figure in report.user_properties:
+                    terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]} {name}: {figure}")
 
 
 @pytest.fixture
 def note(request: pytest.FixtureRequest) -> Note:
     """Keeps a figure of a test for the summary."""
-    return lambda name, figure: FIGURES.append(f"{request.node.name} {name}: {figure}")
+    return lambda name, figure: request.node.user_properties.append((name, str(figure)))
 
 
 @pytest.fixture(scope="session")

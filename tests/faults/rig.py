@@ -23,7 +23,7 @@ from crosstie.catalog import catalogue
 from crosstie.db.embedded import process, state
 from tests.faults.check import SLACK, Crash, Got, Sent, Word, check
 from tests.faults.ledger import entries
-from tests.stage import Stage, Tenant, calling, free_port
+from tests.stage import PATIENCE, Stage, Tenant, calling, free_port
 
 Role = Literal["api", "worker", "both"]
 #: keeps a figure of a test in its report
@@ -226,7 +226,7 @@ class Rig:
 
     async def ask(self, query: str, *arguments: Any) -> Any:
         """One value, seen by the superuser."""
-        connection = await asyncpg.connect(self.stage.cluster.superuser, timeout=5)
+        connection = await asyncpg.connect(self.stage.cluster.superuser, timeout=30)
         try:
             return await connection.fetchval(query, *arguments)
         finally:
@@ -235,10 +235,14 @@ class Rig:
     async def until(self, query: str, *arguments: Any, seconds: float = 60) -> None:
         """Return when a query answers true."""
         end = time.monotonic() + seconds
-        while not await self.ask(query, *arguments):
-            if time.monotonic() > end:
-                raise TimeoutError(f"not within {seconds} s: {query}")
-            await asyncio.sleep(0.1)
+        connection = await asyncpg.connect(self.stage.cluster.superuser, timeout=PATIENCE)
+        try:
+            while not await connection.fetchval(query, *arguments):
+                if time.monotonic() > end:
+                    raise TimeoutError(f"not within {seconds} s: {query}")
+                await asyncio.sleep(0.1)
+        finally:
+            await connection.close()
 
     async def drained(self, tenants: list[Tenant], seconds: float = 100) -> float:
         """Seconds until nothing of these tenants is waiting any more. Raises TimeoutError with what is left."""

@@ -118,6 +118,7 @@ def approve(figures: dict[str, Any]) -> None:
     assert 500 not in figures["turned_away"], figures
 
 
+@pytest.mark.alone("nothing waits any more DRAIN seconds after the last fault")
 @pytest.mark.timeout(900)
 async def test_nothing_acknowledged_is_lost_by_kills_of_anything(rig: Rig, note: Note) -> None:
     began = time.monotonic()

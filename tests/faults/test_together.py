@@ -135,6 +135,7 @@ def judge(figures: dict[str, object]) -> None:
     assert (figures["doubled"], figures["unheard"], figures["dead"]) == (0, 0, []), figures
 
 
+@pytest.mark.alone("everything is at rest HEALED seconds after the last fault")
 @pytest.mark.timeout(900)
 async def test_nothing_is_lost_when_everything_fails_at_once(rig: Rig, light: Wire, heavy: Wire, note: Note) -> None:
     figures = await everything(rig, light, heavy, 1)

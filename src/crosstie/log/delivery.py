@@ -118,9 +118,11 @@ async def _settle(unit: Unit, change: Statement, ids: Sequence[UUID]) -> None:
 
 
 async def retry(unit: Unit, row: Delivery, given: Mapping[str, Any]) -> Delivery:
-    """Try again now. A delivery that is under way is left alone."""
+    """Try again now. A delivery that is under way is left alone, and so is one whose event was given up."""
     if row.status == "delivering":
         raise MoveRefused("An attempt is under way; wait for its result.")
+    if not await unit.fetch(EVENT, id=row.log_id):
+        raise MoveRefused("Its event is not kept any more: there is nothing left to send.")
     await again(unit, [row.id])
     return await unit.get(Delivery, row.id)
 

@@ -259,6 +259,9 @@ class Worker:
             # the next of its lane waits for this one's record
             recorded = self._record.put(_judge(lease, outcome, route), at_once=lease.lane is not None)
             recorded.add_done_callback(_noted)
+        except BaseException:  # nothing will be recorded: it is a stray from now on, and comes again
+            self._held.discard((lease.delivery_id, lease.number))
+            raise
         finally:
             self._sending -= 1
             lane = self._lanes[lease.endpoint_id]

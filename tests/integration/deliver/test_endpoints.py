@@ -337,6 +337,22 @@ async def test_delivery_can_be_retried_and_cancelled(client: httpx2.AsyncClient,
     await until(lambda: deliveries(client, status="delivered"))
 
 
+async def test_what_is_kept_no_longer_is_not_tried_again(
+    stage: Stage, tenant: Tenant, client: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    """Events may be kept for less long than what became of them; a lease without an event would come to nothing."""
+    await make(client, f"{receiver.url}/", event_types=["client.created"])
+    await make_client(client)
+    (got,) = await receiver.wait(1, "client.created")
+    (done,) = await until(lambda: deliveries(client, status="delivered", event_id=got.envelope["event_id"]))
+    boss = await stage.superuser()
+    await boss.execute("DELETE FROM events WHERE tenant_id = $1 AND event_id = $2", tenant.id, done["event_id"])
+    await boss.close()
+    refused = await client.post(f"/api/v1/deliveries/{done['id']}/retry")
+    assert (refused.status_code, refused.json()["code"]) == (409, "move_refused")
+    assert not await deliveries(client, status="retrying")
+
+
 async def test_one_that_fails_is_only_probed_until_something_comes_through(
     client: httpx2.AsyncClient, receiver: Receiver
 ) -> None:

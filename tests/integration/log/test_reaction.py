@@ -137,6 +137,22 @@ async def test_an_effect_that_broke_off_is_done_when_it_is_tried_again(stage: St
         assert (len(tried), await clients(process, tenant)) == (2, ["Otieno"])
 
 
+async def test_one_that_is_broken_off_from_within_is_done_all_the_same(stage: Stage, tenant: Tenant) -> None:
+    """Whatever ends an attempt without a result: its lease is given back, and nothing waits for a restart."""
+    tried: list[int] = []
+
+    async def cancelled(unit: Unit, event: Event, data: Mapping[str, Any]) -> None:
+        tried.append(1)
+        if len(tried) == 1:
+            raise asyncio.CancelledError
+        await client_of(unit, event, data)
+
+    async with running(stage, Reaction("cancelled", (NEWS,), cancelled)) as process:
+        await tell(process, tenant, "Otieno")
+        await settled(process, tenant, DELIVERIES, ["delivered"])
+        assert await clients(process, tenant) == ["Otieno"]
+
+
 async def test_one_that_is_not_known_yet_is_waited_for(stage: Stage, tenant: Tenant) -> None:
     """Delivered before created ends right (B-082): the second event finds what the first one made."""
     seen: list[str] = []
