@@ -2312,7 +2312,7 @@ BEGIN
     WHERE p.seen_at > clock_timestamp() - interval '15 seconds';
 END $$;
 
--- How many integrations are how, and the alerts that fire, over all tenants.
+-- How many integrations are how, those that do not work, and the alerts that fire, over all tenants.
 
 REVOKE ALL ON FUNCTION watch_figures() FROM PUBLIC;
 
@@ -2327,6 +2327,9 @@ BEGIN
   PERFORM set_config('app.owner', 'on', true);
   RETURN QUERY SELECT 'integrations', i.kind, i.status, NULL::text, NULL::text, NULL::text, min(i.since), count(*)
     FROM integrations i GROUP BY i.kind, i.status;
+  RETURN QUERY SELECT 'failing', i.kind, i.status, t.slug, i.name, i.reason, i.since, 1::bigint
+    FROM integrations i JOIN tenants t ON t.id = i.tenant_id WHERE i.status IN ('degraded', 'down')
+    ORDER BY i.since LIMIT 200;
   RETURN QUERY SELECT 'alert', a.kind, a.status, t.slug, a.subject, a.summary, a.fired_at, 1::bigint
     FROM alerts a JOIN tenants t ON t.id = a.tenant_id WHERE a.status = 'firing' ORDER BY a.fired_at LIMIT 200;
 END $$;

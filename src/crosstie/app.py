@@ -173,9 +173,9 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         made.stir = chores.wake
         service = AuthService(settings.auth_issuer, settings.auth_audience)
         routes.add(Reactions(made, (*declared.reactions, *service.reactions), settings.retry_schedule))
-        for sink in notifications.sinks(made, settings, fetcher, guard, resolver, store):
-            routes.add(sink)
         eyes = Eyes(made, ingest, dispatcher, routes, name, brokers if worker else ())
+        for sink in notifications.sinks(made, settings, fetcher, guard, resolver, store, eyes.called):
+            routes.add(sink)
         client = Client(guard, resolver)
         stack.push_async_callback(client.close)
         gateway = build_services(made, client, routes, settings, eyes.asked)

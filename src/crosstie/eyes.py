@@ -45,6 +45,8 @@ class Eyes:
         self._presence = Presence(log.worker, name, self._lines, self.metrics.encoded)
         #: told of every request to a remote service
         self.asked: Callable[[Asked], None] = observers(self.metrics.asked, self._pulses.asked)
+        #: told of every attempt of a provider of messages
+        self.called = self._pulses.call
         self._tracing: Tracing | None = None
 
     def open(

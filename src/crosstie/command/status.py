@@ -26,13 +26,14 @@ status = out.command()
 TABLES = {
     "processes": ("name", "host", "pid", "started_at"),
     "brokers": ("name", "status", "since", "reason"),
+    "failing": ("tenant", "kind", "name", "status", "since", "reason"),
     "alerts": ("tenant", "kind", "since", "reason"),
 }
 
 
 @status.command("status")
 def run_status(output: Output = None) -> None:
-    """Say whether the server serves, and show processes, queues, brokers, integrations and alerts that fire.
+    """Say whether the server serves, and show processes, queues, brokers, integrations, those that fail, and alerts.
 
     crosstie status
 

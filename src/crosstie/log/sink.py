@@ -22,6 +22,11 @@ def broker_way(tenant_id: UUID, broker: str) -> UUID:
     return uuid5(BROKERS, f"{broker} {tenant_id}")
 
 
+def house_way(tenant_id: UUID) -> UUID:
+    """The id of a tenant's way to the operator's own mail server."""
+    return uuid5(BROKERS, f"house {tenant_id}")
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One way out for a tenant's events: which ones, how many at once, how often again."""

@@ -29,8 +29,8 @@ class Integration(Record):
 
     __tablename__ = "integrations"
 
-    kind: Mapped[str] = choice("webhook_endpoint", "broker", "service", doc="What it is.")
-    name: Mapped[str] = text(300, doc="An endpoint's host, a broker's or service's name.")
+    kind: Mapped[str] = choice("webhook_endpoint", "broker", "service", "notification_provider", doc="What it is.")
+    name: Mapped[str] = text(300, doc="An endpoint's host, a broker's, service's or provider's name.")
     status: Mapped[str] = state(*STATES, doc="Whether it works.")
     reason: Mapped[str | None] = text(500, doc="Why it is not up.", nullable=True)
     since: Mapped[datetime] = moment(doc="Since when it is so.")

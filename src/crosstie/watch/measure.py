@@ -12,7 +12,7 @@ import asyncpg
 
 from crosstie.db.engine import Connection
 from crosstie.db.statement import Statement
-from crosstie.log.sink import broker_way
+from crosstie.log.sink import broker_way, house_way
 from crosstie.log.unit import Unit
 from crosstie.watch import presence, sketch
 from crosstie.watch.presence import Line
@@ -44,6 +44,12 @@ SPREADS = Statement(
 ENDPOINTS = Statement("SELECT id, url, status, disabled_reason FROM webhook_endpoints", [])
 SERVICES = Statement(
     "SELECT id, service, failures, open_until, failed_at, reason FROM service_providers WHERE mode = 'remote'", []
+)
+#: who sends messages; the operator's mail server for a day after it was last asked
+PROVIDERS = Statement(
+    "SELECT id, name, status FROM notification_providers UNION ALL SELECT id, name, 'active' FROM integrations"
+    " WHERE id = $1::uuid AND greatest(last_success_at, last_failure_at) > now() - interval '1 day'",
+    ["house"],
 )
 #: the oldest due delivery of each way out: a step along the index for each, however long its queue is
 OLDEST = Statement(
@@ -112,13 +118,19 @@ async def calls(unit: Unit, window: int) -> dict[UUID, tuple[Way, Calls]]:
 
 
 async def ways(unit: Unit, slug: str, called: Mapping[UUID, tuple[Way, Calls]]) -> dict[UUID, Way]:
-    """Every way to another system that the tenant has: its endpoints, its brokers, its remote services."""
+    """Every way to another system that the tenant has: endpoints, brokers, remote services, who sends its messages."""
     found = {id: way for id, (way, _) in called.items() if way.kind == "broker"}
     for line in await lines(unit):
         if line.kind == "broker" and line.allows(slug):
             found[broker_way(unit.tenant_id, line.name)] = Way("broker", line.name, line=line)
     for row in await unit.fetch(SERVICES):
         found[row["id"]] = Way("service", row["service"], line=_breaker(row))
+    house = house_way(unit.tenant_id)
+    found |= {id: way for id, (way, _) in called.items() if id == house}
+    for row in await unit.fetch(PROVIDERS, house=house):
+        found[row["id"]] = Way(
+            "notification_provider", row["name"], "disabled" if row["status"] == "disabled" else None
+        )
     for row in await unit.fetch(ENDPOINTS):
         off = (row["disabled_reason"] or "disabled") if row["status"] == "disabled" else None
         found[row["id"]] = Way("webhook_endpoint", (urlsplit(row["url"]).netloc.rpartition("@")[2])[:300], off)

@@ -32,17 +32,18 @@ async def overview(dsn: str) -> dict[str, Any]:
         "processes": [{name: row[name] for name in ("name", "host", "pid", "started_at")} for row in processes],
         "brokers": [_broker(line) for line in presence.lines(processes) if line.kind == "broker"],
         "integrations": _integrations(summary),
-        "alerts": [
-            {name: row[name] for name in ("tenant", "kind", "reason", "since")}
-            for row in summary
-            if row["what"] == "alert"
-        ],
+        "failing": _rows(summary, "failing", "tenant", "kind", "name", "status", "reason", "since"),
+        "alerts": _rows(summary, "alert", "tenant", "kind", "reason", "since"),
     }
 
 
 def _broker(line: Line) -> dict[str, Any]:
     status = "up" if not line.away else "degraded" if line.there else "down"
     return {"name": line.name, "status": status, "since": line.since, "reason": line.fault}
+
+
+def _rows(summary: Sequence[asyncpg.Record], what: str, *names: str) -> list[dict[str, Any]]:
+    return [{name: row[name] for name in names} for row in summary if row["what"] == what]
 
 
 def _integrations(summary: Sequence[asyncpg.Record]) -> dict[str, int]:

@@ -21,6 +21,7 @@ from crosstie.modules.notifications.follow import Rules
 from crosstie.modules.notifications.provider import Means
 from crosstie.modules.notifications.sink import Messages
 from crosstie.modules.notifications.smtp import Server
+from crosstie.modules.notifications.watched import Observe
 
 
 class Terms(follow.Terms, Protocol):
@@ -41,10 +42,19 @@ class Terms(follow.Terms, Protocol):
         ...
 
 
-def sinks(log: Log, terms: Terms, fetcher: Fetcher, guard: Guard, resolver: Resolver, blobs: Blobs) -> tuple[Sink, ...]:
-    """The sink by which events become messages, and the one by which messages leave."""
+def sinks(
+    log: Log,
+    terms: Terms,
+    fetcher: Fetcher,
+    guard: Guard,
+    resolver: Resolver,
+    blobs: Blobs,
+    observe: Observe,
+) -> tuple[Sink, ...]:
+    """The sink by which events become messages, and the one by which messages leave; `observe` hears of providers."""
     house = Server.of(terms.smtp_url, terms.mail_from) if terms.smtp_url else None
-    means = Means(fetcher, guard, resolver, ssl.create_default_context(cafile=terms.smtp_ca_file), blobs, house)
+    trust = ssl.create_default_context(cafile=terms.smtp_ca_file)
+    means = Means(fetcher, guard, resolver, trust, blobs, observe, house)
     return Rules(log, terms), Messages(log, means, terms)
 
 

@@ -24,12 +24,14 @@ from crosstie.kit.blob import Blobs
 from crosstie.kit.egress import Forbidden, Guard
 from crosstie.kit.fetch import Fetcher
 from crosstie.kit.resolver import Resolver
+from crosstie.log.sink import house_way
 from crosstie.log.unit import Unit
 from crosstie.modules.notifications.carrier import CARRIERS
 from crosstie.modules.notifications.http import Http
 from crosstie.modules.notifications.letter import Provider
 from crosstie.modules.notifications.message import CHANNELS
 from crosstie.modules.notifications.smtp import Server, Smtp
+from crosstie.modules.notifications.watched import Observe, Watched
 
 TABLE = "notification_providers"
 SMTP = "smtp"
@@ -137,15 +139,16 @@ class Means:
     resolver: Resolver
     trust: ssl.SSLContext
     blobs: Blobs
+    observe: Observe
     house: Server | None = None
 
     async def providers(self, unit: Unit, channel: str) -> list[Provider]:
         """The providers of a tenant for a channel, in the order in which they are tried."""
         rows = await unit.fetch(_ACTIVE, channel=channel)
-        found = [self._provider(dict(row), await _opened(unit, row["id"], row["secret"])) for row in rows]
+        found = [(row["id"], self._provider(dict(row), await _opened(unit, row["id"], row["secret"]))) for row in rows]
         if channel == "email" and self.house is not None:
-            found.append(Smtp("house", self.house, self.trust, blobs=self.blobs))
-        return found
+            found.append((house_way(unit.tenant_id), Smtp("house", self.house, self.trust, blobs=self.blobs)))
+        return [Watched(provider, id, self.observe) for id, provider in found]
 
     def _provider(self, row: Mapping[str, Any], secret: str) -> Provider:
         options = row["options"]
