@@ -166,10 +166,8 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         made = Log(app, worker_pool, declared, epoch, vault, guard, wake=wake, tell=news.tell, rerouted=routes.drop)
         made.address = settings.public_url
         made.poke = worker.wake if worker else lambda: herald.tell(())
-        replays = Replays(routes)
         store = blobs(settings)
-        jobs = {"replay": replays.replay, "recover": replays.recover, "drop": replays.drop, ERASURE: erase.run}
-        chores = Chores(made, jobs, {EXPORT: Archives(store).run, audit.EXPORT: Extracts(store).run})
+        chores = _chores(made, routes, store)
         made.stir = chores.wake
         service = AuthService(settings.auth_issuer, settings.auth_audience)
         routes.add(Reactions(made, (*declared.reactions, *service.reactions), settings.retry_schedule))
@@ -189,14 +187,20 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         process = Process(
             made, vault, trusted, routes, dispatcher, herald, ingest, doors, worker, relays, eyes, news, gateway, []
         )
-        process.tasks += [herald.run, roster.run, vault.masters.live]
+        process.tasks += [herald.run, roster.run, vault.masters.live, *(relay.run for relay in relays)]
         process.tasks += eyes.open(stack, worker, settings.operator_tenant, gateway.caller.remote)
         if worker:
             inbox = Inbox(app, intake, ingest, park, settings.public_url)
             process.tasks += [park.run, *(partial(broker.run, eyes.counted(inbox.take)) for broker in brokers)]
-            process.tasks += [relay.run for relay in relays]
             process.tasks += [dispatcher.run, worker.run, chores.run, *_upkeep(process, settings, store)]
         yield process
+
+
+def _chores(made: Log, routes: Routes, store: Blobs) -> Chores:
+    """Long work that somebody asked for: replays, erasures, exports."""
+    replays = Replays(routes)
+    jobs = {"replay": replays.replay, "recover": replays.recover, "drop": replays.drop, ERASURE: erase.run}
+    return Chores(made, jobs, {EXPORT: Archives(store).run, audit.EXPORT: Extracts(store).run})
 
 
 def _upkeep(process: Process, settings: Settings, store: Blobs) -> list[Callable[[], Coroutine[Any, Any, None]]]:
