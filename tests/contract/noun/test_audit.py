@@ -198,8 +198,9 @@ async def _session(actor: Actor) -> str:
 async def _delivery(actor: Actor, status: str = "dead") -> str:
     now = await actor.superuser.fetchval("SELECT now()")
     endpoint = ids.parse(await actor.world.some("webhook-endpoints"))
+    event = await actor.superuser.fetchval("SELECT id FROM events WHERE tenant_id = $1 LIMIT 1", actor.tenant.id)
     return await actor.insert(
-        "deliveries", created_at=now, log_id=ids.uuid7(), event_id="e", event_type="job.created", endpoint_id=endpoint,
+        "deliveries", created_at=now, log_id=event, event_id="e", event_type="job.created", endpoint_id=endpoint,
         sink="webhook", status=status, attempts=1, base=0,
         due_at=await actor.superuser.fetchval("SELECT now() + interval '1 day'") if status == "pending" else None,
     )  # fmt: skip
@@ -245,8 +246,8 @@ async def _message(actor: Actor, status: str = "held") -> str:
     now = await actor.superuser.fetchval("SELECT now()")
     return await actor.insert(
         "messages", request_id="r", channel="email", template="plain", template_version=0, category="general",
-        locale="en", status=status, key=str(ids.uuid7()), address="a@example.com", data="{}", created_at=now,
-        updated_at=now, revision=1,
+        locale="en", status=status, key=str(ids.uuid7()), address="a@example.com", data="{}",
+        attachments="[]", created_at=now, updated_at=now, revision=1,
     )  # fmt: skip
 
 
