@@ -168,7 +168,6 @@ async def opened(settings: Settings, dsns: Dsns, *, work: bool, name: str) -> As
         made.poke = worker.wake if worker else lambda: herald.tell(())
         store = blobs(settings)
         chores = _chores(made, routes, store)
-        made.stir = chores.wake
         service = AuthService(settings.auth_issuer, settings.auth_audience)
         routes.add(Reactions(made, (*declared.reactions, *service.reactions), settings.retry_schedule))
         eyes = Eyes(made, ingest, dispatcher, routes, name, brokers if worker else ())
@@ -200,7 +199,9 @@ def _chores(made: Log, routes: Routes, store: Blobs) -> Chores:
     """Long work that somebody asked for: replays, erasures, exports."""
     replays = Replays(routes)
     jobs = {"replay": replays.replay, "recover": replays.recover, "drop": replays.drop, ERASURE: erase.run}
-    return Chores(made, jobs, {EXPORT: Archives(store).run, audit.EXPORT: Extracts(store).run})
+    chores = Chores(made, jobs, {EXPORT: Archives(store).run, audit.EXPORT: Extracts(store).run})
+    made.stir = chores.wake
+    return chores
 
 
 def _upkeep(process: Process, settings: Settings, store: Blobs) -> list[Callable[[], Coroutine[Any, Any, None]]]:
