@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.fence import until
 from tests.integration.broker.conftest import Hub
 from tests.integration.broker.peer import Heard, Peer, of
 
@@ -25,5 +26,9 @@ async def test_an_outside_system_hears_of_every_event_in_order(hub: Hub, peer: P
             assert message.headers["Crosstie-Event-Id"] == message.event["event_id"]
             assert message.headers["Crosstie-Tenant-Id"] == str(tenant.id)
             assert message.headers.get("Nats-Msg-Id", f"{tenant.id}.").startswith(f"{tenant.id}.")
-        sent = (await client.get("/api/v1/deliveries", params={"event_id": logged[0]["event_id"]})).json()["data"]
-    assert {delivery["sink"] for delivery in sent} >= {"broker"}
+
+        async def noted() -> bool:  # a delivery is written down after the broker has confirmed it
+            sent = await client.get("/api/v1/deliveries", params={"event_id": logged[0]["event_id"]})
+            return "broker" in {delivery["sink"] for delivery in sent.json()["data"]}
+
+        await until(noted)
