@@ -114,6 +114,7 @@ def check(resource: Resource, source: str, business: Mapping[str, Any]) -> None:
     full = _sample(resource, report, business, bare=False)
     try:
         template.check(source)
+        template.fits(source, full)
         for values in (full, _sample(resource, report, business, bare=True)):
             template.markup(source, values)
     except Unusable as error:

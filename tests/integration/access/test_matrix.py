@@ -16,6 +16,7 @@ from crosstie.app import opened
 from crosstie.catalog import catalogue
 from crosstie.log import change
 from crosstie.spec import operations
+from tests.parts.glance import glance
 from tests.stage import EVERYTHING, Stage, Tenant
 
 Table = Mapping[str, tuple[str, str]]
@@ -86,7 +87,7 @@ async def walk(stage: Stage, keys: Mapping[str, str | None]) -> Seen:
             for route in ROUTES:
                 path = re.sub(r"\{\w+\}", str(uuid4()), route.path)
                 body: dict[str, str] | None = None if route.method in ("GET", "DELETE") else {}
-                answer = await client.request(route.method, path, json=body)
+                answer = await glance(client, route.method, path, json=body)
                 problem = answer.headers.get("content-type", "").startswith("application/problem")
                 code = answer.json()["code"] if problem else ""
                 seen[role, route.method, route.path] = (answer.status_code, code)

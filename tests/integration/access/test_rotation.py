@@ -41,8 +41,8 @@ PLAIN = {
     "oauth_codes.hash", "oauth_refreshes.hash", "sessions.hash", "throttles.key", "audit_entries.hash",
     "audit_entries.ip_digest", "audit_entries.ip_salt", "audit_entries.mark", "audit_entries.personal_digest",
     "audit_entries.personal_salt", "audit_entries.previous", "audit_heads.hash", "audit_pending.stamp",
-    "service_answers.asked", "inbound_requests.body", "inbound_sources.hash", "inbound_sources.old_hash",
-    "processes.figures",
+    "service_answers.asked", "inbound_requests.answer", "inbound_requests.body", "inbound_sources.hash",
+    "inbound_sources.old_hash", "processes.figures",
 }  # fmt: skip
 
 

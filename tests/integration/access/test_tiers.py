@@ -28,6 +28,7 @@ from tests.integration.access.test_matrix import ROUTES
 from tests.integration.access.test_matrix import key as made
 from tests.integration.live.reader import reading
 from tests.parts.command import Command
+from tests.parts.glance import glance
 from tests.stage import Stage, Tenant, calling
 
 CATALOGUE = catalogue()
@@ -72,6 +73,8 @@ MADE: Mapping[str, tuple[str, str, dict[str, Any]]] = {
                                             "kind": "africastalking", "options": {"account": "a"}, "secret": held()}),
 }  # fmt: skip
 
+#: where ways out are looked after, they have a name
+NAMED = {"integrations": {"notification-providers"}, "alerts": {"notification-providers"}}
 #: what of the ways out needs no credential
 OPEN = ("/metrics", "/readyz", "/version", "/openapi.json", "/asyncapi.json", "/reference", "/login",
         "/.well-known/oauth-protected-resource", "/.well-known/api-catalog")  # fmt: skip
@@ -154,7 +157,7 @@ async def pages(scene: Scene, role: str) -> list[tuple[str, httpx2.Response]]:
             data = (await scene.clients["admin"].get(f"/api/v1/{noun}")).json().get("data") or [{}]
             known[noun] = scene.ids.get(noun) or data[0].get("id") or str(uuid4())
         path = re.sub(r"\{\w+\}", known.get(noun, ""), route.path, count=1)
-        answer = await scene.clients[role].get(re.sub(r"\{\w+\}", str(uuid4()), path))
+        answer = await glance(scene.clients[role], "GET", re.sub(r"\{\w+\}", str(uuid4()), path))
         found.append((route.path, answer))
     return found
 
@@ -178,7 +181,7 @@ async def test_no_role_but_two_reads_anything_of_it_at_any_address(scene: Scene)
         for path, answer in await pages(scene, role):
             if path in own:
                 assert answer.status_code == (200 if role in SUPERUSERS else 403), (role, path, answer.text)
-            for noun in FIRST:
+            for noun in FIRST - NAMED.get(path.split("/")[3], frozenset()):
                 if scene.marks(noun, answer.text):
                     seen[noun].add(role)
                     assert role in SUPERUSERS, (role, noun, path)

@@ -90,12 +90,13 @@ def attempts(aim: Victim, seed: int) -> Iterator[Attempt]:
 
 def _attempt(operation: Operation, aim: Victim, dice: random.Random) -> Attempt | None:
     noun = operation.path.removeprefix("/api/v1/").split("/")[0]
-    strange = aim.ids.get(noun) if dice.random() < 0.8 else dice.choice([*aim.ids.values(), aim.tenant_id])
+    own = aim.ids.get(noun) if dice.random() < 0.8 else None
+    strange = own or dice.choice([*aim.ids.values(), aim.tenant_id])
     other = operation.path.count("{") > 1 or ("{" in operation.path and "{id}" not in operation.path)
-    if other or ("{id}" in operation.path and strange is None):
+    if other:
         return None
     nobody = str(uuid4())
-    path, twin = operation.path.replace("{id}", strange or ""), operation.path.replace("{id}", nobody)
+    path, twin = operation.path.replace("{id}", strange), operation.path.replace("{id}", nobody)
     query, twin_query = _query(operation, aim, dice, nobody)
     headers, how = _headers(operation, aim, dice)
     body, twin_body = None, None

@@ -47,6 +47,8 @@ class Stream:
         if accept and not accepts(accept, MEDIA):
             raise NotAcceptable(f"The stream is {MEDIA}.")
         topics, after = _query(request)
+        if request.method == "HEAD":
+            return Response(headers=HEADERS)
         stack = AsyncExitStack()
         try:
             client = await stack.enter_async_context(self._entrance.hub.joined(shown, grant, request_id, WIRE))
