@@ -210,6 +210,7 @@ class Rig:
         self.fallen.clear()
         await self.ask("UPDATE workers SET seen_at = '-infinity' RETURNING id")
         await self.ask("DELETE FROM brokers RETURNING name")
+        await self.ask("DELETE FROM places RETURNING way")
 
     def close(self) -> None:
         """End everything."""

@@ -28,6 +28,8 @@ from tests.stage import PATIENCE, Tenant
 #: seconds from the last fault until nothing waits; share of requests that receivers refuse; rounds of the long form
 HEALED, FAILING = 120.0, 0.1
 ROUNDS = int(os.environ.get("FAULTS_ROUNDS", "8"))
+#: what brokers are to have: they begin with what is committed once a worker has named them
+SINCE = "SELECT event_id FROM events WHERE id >= $1 AND xid >= (SELECT max(xid) FROM brokers)"
 LOGGED = "SELECT event_id FROM events WHERE tenant_id = $1 AND actor_type = 'broker'"
 
 
@@ -120,7 +122,7 @@ async def everything(rig: Rig, light: Wire, heavy: Wire, rounds: int) -> dict[st
     came = Counter(await column(rig, LOGGED, speaker.tenant.id))
     figures |= {"came": len(came), "doubled": sum(count > 1 for count in came.values())}
     figures |= {"unheard": len(speaker.said - came.keys())}
-    logged = set(await column(rig, "SELECT event_id FROM events WHERE id >= $1", began))
+    logged = set(await column(rig, SINCE, began))
     await held(heavy, logged)
     environ = {"CROSSTIE_BROKERS": ",".join(rig.brokers), "CROSSTIE_EGRESS_ALLOW": "127.0.0.0/8"}
     words = ("events", "republish", "--since", since.isoformat(), "--broker", light.url, "-o", "jsonl")
