@@ -22,6 +22,7 @@ from crosstie.declare.shape import Nested
 from crosstie.errors import Fault, Invalid
 from crosstie.kit import clock, template
 from crosstie.kit import locale as written_in
+from crosstie.kit.locale import LANGUAGES
 from crosstie.kit.template import Unusable
 
 HERE = Path(__file__).parent
@@ -41,7 +42,6 @@ HEADERS = {
 _FRAME = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
     (HERE / "report.html").read_text("utf-8")
 )
-LANGUAGES = ("en", "ar")
 
 
 def written(fields: Iterable[Field], values: Mapping[str, Any], locale: str, zone: str) -> dict[str, Any]:
@@ -65,11 +65,6 @@ def _written(kind: Kind, value: Any, locale: str, zone: str) -> Any:
     if isinstance(kind, kinds.Number):
         return written_in.number(Decimal(value), locale)
     return value
-
-
-def _found(resource: Resource, report: Report, record: Mapping[str, Any], beside: Mapping[str, Any]) -> dict[str, Any]:
-    """What a template can name that depends on the record."""
-    return {"record": record} | {field.name: beside.get(field.name) for field in (*FLAT, *report.also)}
 
 
 def draw(

@@ -21,12 +21,12 @@ from crosstie.declare.link import Claim, Link, LinkVerb
 from crosstie.declare.shape import Shape
 from crosstie.errors import MethodNotAllowed, Problem, TenantSuspended, UnsupportedMedia
 from crosstie.kit import clock, json
+from crosstie.kit.locale import LANGUAGES
 from crosstie.log.event import Actor
 from crosstie.log.idempotency import Answer
 from crosstie.log.unit import Unit
 
 TOKEN = Parameter("token", {"type": "string"}, "The signed part of the link.", "path")
-LANGUAGES = ("en", "ar")
 FORM = "application/x-www-form-urlencoded"
 PARTS = "multipart/form-data"
 #: the one field of a request for one click, in either form (RFC 8058 §3.2)

@@ -13,12 +13,11 @@ from crosstie.api.entry import Api
 from crosstie.api.operation import Operation, Parameter
 from crosstie.api.rest import Noun
 from crosstie.errors import Fault, UnknownParameter
+from crosstie.kit.locale import LANGUAGES
 from crosstie.log.idempotency import Answer
 
 HTML = "text/html"
-LOCALE = Parameter(
-    "locale", {"type": "string", "enum": list(reports.LANGUAGES)}, "The language; the tenant's unless given."
-)
+LOCALE = Parameter("locale", {"type": "string", "enum": list(LANGUAGES)}, "The language; the tenant's unless given.")
 
 
 class Page:
@@ -56,8 +55,8 @@ def _locale(request: Request) -> str | None:
         if name != LOCALE.name
     ]
     asked = request.query_params.get(LOCALE.name)
-    if asked is not None and asked not in reports.LANGUAGES:
-        faults.append(Fault(LOCALE.name, "choice", f"must be one of {', '.join(reports.LANGUAGES)}"))
+    if asked is not None and asked not in LANGUAGES:
+        faults.append(Fault(LOCALE.name, "choice", f"must be one of {', '.join(LANGUAGES)}"))
     if faults:
         raise UnknownParameter("A query parameter cannot be used: " + faults[0].message + ".", errors=faults)
     return asked

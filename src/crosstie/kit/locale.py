@@ -1,4 +1,4 @@
-"""Values as readers of a language see them."""
+"""The languages that people are spoken to in, and values as their readers see them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from decimal import Decimal
 
 from babel.dates import format_date, format_datetime, get_timezone
 from babel.numbers import format_currency, format_decimal
+
+#: the first is for whoever asks for none of them
+LANGUAGES = ("en", "ar")
 
 
 def money(value: Mapping[str, str], locale: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from crosstie.access import report as reports
 from crosstie.catalog import catalogue
+from crosstie.kit.locale import LANGUAGES
 from tests.contract.noun.samples import World
 from tests.integration.nouns.conftest import LINE, Make
 from tests.parts.command import Command
@@ -61,7 +62,7 @@ async def test_every_noun_with_a_report_has_its_page(client: httpx2.AsyncClient)
     for resource in found.values():
         made = await world.make(resource.name)
         assert made.status_code == 201, made.text
-        for locale in reports.LANGUAGES:
+        for locale in LANGUAGES:
             page = await shown(client, f"{resource.name}/{made.json()['id']}", locale=locale)
             assert "None" not in page
 
@@ -69,7 +70,7 @@ async def test_every_noun_with_a_report_has_its_page(client: httpx2.AsyncClient)
 def test_our_own_templates_would_be_taken_in_every_language() -> None:
     for resource in catalogue().reports.values():
         assert resource.report is not None
-        assert resource.report.words.keys() == set(reports.LANGUAGES)
+        assert resource.report.words.keys() == set(LANGUAGES)
         assert len({tuple(sorted(words)) for words in resource.report.words.values()}) == 1
         reports.check(resource, resource.report.body, dict.fromkeys(("legal_name", "registration_number", "vat_number",
             "street", "city", "postal_code", "country", "phone", "email", "website")))  # fmt: skip

@@ -56,6 +56,14 @@ async def test_a_fault_of_the_service_stands_for_nothing(client: httpx2.AsyncCli
     assert (await client.post(PATH, json=INVOICE, headers=headers)).status_code == 201
 
 
+async def overtaken(process: Process, stage: Stage, tenant: Tenant) -> None:
+    """The lease of a tenant's calls is over, and the worker looks after them."""
+    boss = await stage.superuser()
+    await boss.execute("UPDATE service_calls SET lease_until = now() - interval '1 s' WHERE tenant_id = $1", tenant.id)
+    await boss.close()
+    await Timed(process.log).sweep(tenant.id)
+
+
 @pytest.mark.parametrize("known", [True, False], ids=["the worker was faster", "the worker is at it"])
 async def test_an_answer_that_comes_when_the_worker_has_the_call(
     process: Process, client: httpx2.AsyncClient, treasury: Peer, tenant: Tenant, stage: Stage, known: bool
@@ -64,10 +72,7 @@ async def test_an_answer_that_comes_when_the_worker_has_the_call(
     await treasury.fail("slow:0.8", *["503"] * (0 if known else 4))
     asking = asyncio.create_task(client.post(PATH, json=INVOICE))
     await until(treasury.seen)
-    boss = await stage.superuser()
-    await boss.execute("UPDATE service_calls SET lease_until = now() - interval '1 s' WHERE tenant_id = $1", tenant.id)
-    await boss.close()
-    await Timed(process.log).sweep(tenant.id)
+    await overtaken(process, stage, tenant)
     answer = await asking
     if answer.status_code == 202:
 
@@ -89,10 +94,7 @@ async def test_a_refusal_that_the_worker_heard_first(
     await treasury.fail("slow:0.9", "422")
     asking = asyncio.create_task(client.post("/api/v1/treasury/expenses", json=expense))
     await until(treasury.seen)
-    boss = await stage.superuser()
-    await boss.execute("UPDATE service_calls SET lease_until = now() - interval '1 s' WHERE tenant_id = $1", tenant.id)
-    await boss.close()
-    await Timed(process.log).sweep(tenant.id)
+    await overtaken(process, stage, tenant)
     answer = await asking
     assert answer.status_code == 202, answer.text
 

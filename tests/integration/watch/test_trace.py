@@ -160,6 +160,17 @@ async def test_a_trace_leads_from_the_request_into_each_attempt(
     assert collector.services == {"crosstie"}
 
 
+async def named(collector: Collector, trace: str, *names: str) -> dict[str, list[Any]]:
+    """The spans of a trace by their names, once those with these names are told of."""
+
+    async def whole() -> dict[str, list[Any]] | None:
+        found = collector.of(trace)
+        return found if set(names) <= set(found) else None
+
+    found: dict[str, list[Any]] = await until(whole, f"{names} are told of")
+    return found
+
+
 async def test_events_that_come_in_begin_a_trace_where_none_is_sent(
     traced: Stage, collector: Collector, receiver: Receiver
 ) -> None:
@@ -174,11 +185,7 @@ async def test_events_that_come_in_begin_a_trace_where_none_is_sent(
         (received,) = await receiver.wait(1, data["event_type"])
     trace = received.headers["traceparent"].split("-")[1]
 
-    async def whole() -> dict[str, list[Any]] | None:
-        found = collector.of(trace)
-        return found if {"POST /api/v1/events", "commit", "webhook"} <= set(found) else None
-
-    found = await until(whole, "the whole trace is told")
+    found = await named(collector, trace, "POST /api/v1/events", "commit", "webhook")
     (request,) = found["POST /api/v1/events"]
     assert not request.parent_span_id
     assert found["webhook"][0].parent_span_id == found["commit"][0].parent_span_id == request.span_id
@@ -221,11 +228,7 @@ async def test_a_trace_leads_to_a_remote_service_that_a_module_asks(
     ):
         await unit.request("treasury.create_invoice", INVOICE)
 
-    async def whole() -> dict[str, list[Any]] | None:
-        found = collector.of(trace)
-        return found if {"service", "treasury.create_invoice"} <= set(found) else None
-
-    found = await until(whole, "the call is told of")
+    found = await named(collector, trace, "service", "treasury.create_invoice")
     (attempt,) = found["service"]
     assert attempt.parent_span_id.hex() == SPAN
     first, second = sorted(found["treasury.create_invoice"], key=lambda span: int(span.start_time_unix_nano))
@@ -246,11 +249,7 @@ async def test_a_trace_leads_to_a_remote_service_that_a_caller_asks(
         answer = await client.post("/api/v1/treasury/invoices", json=INVOICE, headers=headers)
         assert answer.status_code == 201, answer.text
 
-    async def whole() -> dict[str, list[Any]] | None:
-        found = collector.of(trace)
-        return found if {"POST /api/v1/treasury/invoices", "treasury.create_invoice"} <= set(found) else None
-
-    found = await until(whole, "the call is told of")
+    found = await named(collector, trace, "POST /api/v1/treasury/invoices", "treasury.create_invoice")
     (request,), (span,) = found["POST /api/v1/treasury/invoices"], found["treasury.create_invoice"]
     assert (request.parent_span_id.hex(), span.parent_span_id) == (SPAN, request.span_id)
     assert [seen["headers"]["traceparent"] for seen in await peer.seen()] == [f"00-{trace}-{span.span_id.hex()}-01"]

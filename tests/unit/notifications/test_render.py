@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from crosstie.declare.catalogue import SAMPLE_TIME
+from crosstie.kit.locale import LANGUAGES
 from crosstie.modules.notifications import render
-from crosstie.modules.notifications.built import LOCALES, TEMPLATES
+from crosstie.modules.notifications.built import TEMPLATES
 from crosstie.modules.notifications.rule import BUILT
 from crosstie.modules.notifications.template import Template, filled
 from crosstie.modules.notifications.value import Placeholder, judged, sample, written
@@ -27,7 +28,7 @@ def test_addresses_become_links() -> None:
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("locale", LANGUAGES)
 def test_every_message_of_our_own_reads(name: str, locale: str) -> None:
     built = TEMPLATES[name]
     template = Template(name, locale, built.category, built.placeholders, built.words[locale])

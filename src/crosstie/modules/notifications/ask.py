@@ -16,6 +16,7 @@ from crosstie.access import setting
 from crosstie.db.statement import Statement
 from crosstie.errors import Fault, Invalid
 from crosstie.kit import ids
+from crosstie.kit.locale import LANGUAGES
 from crosstie.kit.template import Unusable
 from crosstie.log import change
 from crosstie.log.unit import Unit
@@ -23,7 +24,7 @@ from crosstie.modules.notifications import hours, preference, suppression
 from crosstie.modules.notifications import template as templates
 from crosstie.modules.notifications.address import normal
 from crosstie.modules.notifications.audience import Recipient
-from crosstie.modules.notifications.built import LOCALES, MANDATORY
+from crosstie.modules.notifications.built import MANDATORY
 from crosstie.modules.notifications.message import MESSAGES, Message, tell
 from crosstie.modules.notifications.notice import NOTICES
 from crosstie.modules.notifications.preference import Wish, Wishes
@@ -112,7 +113,7 @@ async def ask(unit: Unit, request: Request) -> Made:
 
 def _fitting(request: Request, known: Mapping[str, Template]) -> Request:
     """The request with values that the template takes. What follows from an event brings more than that: it is left."""
-    placeholders = templates.spoken(known, LOCALES[0]).placeholders
+    placeholders = templates.spoken(known, LANGUAGES[0]).placeholders
     faults: list[Any] = []
     if request.event_id is None:
         judged(placeholders, request.data, "/data", faults)

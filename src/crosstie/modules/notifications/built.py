@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from crosstie.kit.locale import LANGUAGES
 from crosstie.modules.notifications.value import Placeholder
 
 #: nobody gives these up: they are how a person learns that somebody is at his account, or were asked for just now
 MANDATORY = frozenset(("security", "help"))
-LOCALES = ("en", "ar")
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +295,7 @@ TEMPLATES = {
         ),
         Built(
             "plain", "general", (Placeholder("subject"), Placeholder("text", required=True)),
-            {locale: Words("{{ subject|default('', true) }}", "{{ text }}") for locale in LOCALES},
+            {locale: Words("{{ subject|default('', true) }}", "{{ text }}") for locale in LANGUAGES},
         ),
     )
 }  # fmt: skip

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 from crosstie.access import setting as settings
 from crosstie.db.engine import Connection
 from crosstie.declare.module import Reaction
+from crosstie.kit.locale import LANGUAGES
 from crosstie.log.event import Event
 from crosstie.log.reaction import Reactions
 from crosstie.log.sink import Route
@@ -16,7 +17,7 @@ from crosstie.log.unit import Log, Unit
 from crosstie.modules.notifications import audience, rule
 from crosstie.modules.notifications import template as templates
 from crosstie.modules.notifications.ask import Request, ask
-from crosstie.modules.notifications.built import LOCALES, MANDATORY
+from crosstie.modules.notifications.built import MANDATORY
 from crosstie.modules.notifications.rule import Following
 
 NAME = "notification rules"
@@ -81,7 +82,7 @@ async def follow(unit: Unit, event: Event, data: Mapping[str, Any], followed: Fo
     said = (await settings.read(unit))["notifications"]
     known = await templates.found(unit, followed.template)
     channels = followed.channels
-    if templates.spoken(known, LOCALES[0]).category not in MANDATORY:
+    if templates.spoken(known, LANGUAGES[0]).category not in MANDATORY:
         if event.type in said["muted"]:
             return
         channels = tuple(each for each in channels if each in said["channels"])

@@ -16,9 +16,10 @@ from crosstie.declare.field import Field, choice, column, many, ref, text
 from crosstie.declare.resource import Resource
 from crosstie.declare.row import Record
 from crosstie.declare.shape import Nested, fault
+from crosstie.kit.locale import LANGUAGES
 from crosstie.log import change
 from crosstie.log.unit import Unit
-from crosstie.modules.notifications.built import LOCALES, MANDATORY
+from crosstie.modules.notifications.built import MANDATORY
 from crosstie.modules.notifications.message import CHANNELS
 from crosstie.modules.notifications.template import NAME
 
@@ -41,7 +42,7 @@ class NotificationPreference(Record):
     address: Mapped[str | None] = text(
         2000, min=3, nullable=True, personal=True, doc="The address or number of somebody who is no user."
     )
-    locale: Mapped[str | None] = choice(*LOCALES, nullable=True, doc="Their language; unless given, the firm's.")
+    locale: Mapped[str | None] = choice(*LANGUAGES, nullable=True, doc="Their language; unless given, the firm's.")
     time_zone: Mapped[str | None] = column(Field(kinds.Zone(), nullable=True, doc="Where they are; else the firm's."))
     quiet_from: Mapped[str | None] = text(5, pattern=CLOCK, nullable=True, doc="From then on they are not disturbed.")
     quiet_until: Mapped[str | None] = text(5, pattern=CLOCK, nullable=True, doc="Until then.")

@@ -20,9 +20,10 @@ from crosstie.declare.row import Record, Row
 from crosstie.errors import Fault, Invalid, TemplateUnknown
 from crosstie.kit import ids
 from crosstie.kit import template as room
+from crosstie.kit.locale import LANGUAGES
 from crosstie.log.unit import Unit
 from crosstie.modules.notifications import render
-from crosstie.modules.notifications.built import LOCALES, TEMPLATES, Words
+from crosstie.modules.notifications.built import TEMPLATES, Words
 from crosstie.modules.notifications.value import PLACEHOLDER, Placeholder, judged, sample, written
 
 NAME = r"^[a-z0-9]+(?:[._-][a-z0-9]+)*$"
@@ -35,7 +36,7 @@ class MessageTemplate(Record):
     __tablename__ = "message_templates"
 
     name: Mapped[str] = string(100, min=1, pattern=NAME, doc="What messages call it, such as erp.order.created.")
-    locale: Mapped[str] = choice(*LOCALES, doc="Its language.")
+    locale: Mapped[str] = choice(*LANGUAGES, doc="Its language.")
     category: Mapped[str] = string(
         60, min=1, pattern=NAME, doc="What it is about: by this people choose what they want.", default="general"
     )
@@ -133,7 +134,7 @@ async def found(unit: Unit, name: str) -> dict[str, Template]:
 
 def spoken(known: Mapping[str, Template], locale: str) -> Template:
     """The one in a language, or else in English, or in whatever there is."""
-    return known.get(locale) or known.get(LOCALES[0]) or next(iter(known.values()))
+    return known.get(locale) or known.get(LANGUAGES[0]) or next(iter(known.values()))
 
 
 async def kept(unit: Unit, name: str, locale: str, id: UUID | None, version: int) -> Template:
