@@ -142,12 +142,12 @@ async def test_what_waits_is_done_when_the_service_is_back(
         return (await client.get("/api/v1/service-providers/treasury")).json()["breaker"] == "open"
 
     await until(opened)
-    before = len(await treasury.seen())
     await treasury.fail()
     for id in calls:
         await ended(client, id, "done")
     assert len(await treasury.made()) == 20
-    assert len(await treasury.seen()) - before <= 21
+    # what was still under way when it healed may end in either way; whoever got through asked once
+    assert [seen["fault"] for seen in await treasury.seen()].count("ok") == 20
 
 
 async def test_nobody_provides_it_yet(
