@@ -18,7 +18,6 @@ from crosstie.deliver.row import WebhookEndpoint
 from crosstie.deliver.sender import RESERVED
 from crosstie.errors import EgressForbidden, Fault, Invalid
 from crosstie.kit import json
-from crosstie.kit import text as words
 from crosstie.kit.egress import Forbidden
 from crosstie.kit.mask import MASK
 from crosstie.log import registry
@@ -33,8 +32,7 @@ async def _rule(unit: Unit, before: WebhookEndpoint | None, values: dict[str, An
     await unit.log.cipher.ready(unit.connection, unit.tenant_id)
     if "url" in values:
         _check_url(unit, values["url"])
-    for number, pattern in enumerate(values.get("event_types") or ()):
-        await _check_pattern(unit, number, pattern)
+    await registry.check(unit, values.get("event_types") or ())
     wrong = [Fault(f"/filter/{key}", "filter", message) for key, message in filter.faults(values.get("filter") or {})]
     wrong += [Fault(f"/headers/{name}", "header", message) for name, message in _headers(values.get("headers") or {})]
     if wrong:
@@ -45,7 +43,8 @@ async def _rule(unit: Unit, before: WebhookEndpoint | None, values: dict[str, An
     if values.get("auth") is not None:
         values["auth_secret"] = verbs.seal(unit, id, "auth_secret", values["auth"].pop("secret"))
     if before is None:
-        secret = verbs.checked(values.pop("secret", None) or verbs.generate(values["signature"]))
+        own = values.pop("secret", None)
+        secret = verbs.checked(verbs.generate(values["signature"]) if own is None else own)
         values["secret"] = verbs.seal(unit, values["id"], "secret", secret)
         unit.shown["secret"] = secret
 
@@ -55,17 +54,6 @@ def _check_url(unit: Unit, url: str) -> None:
         unit.log.guard.check_url(url)
     except Forbidden as error:
         raise EgressForbidden(str(error), errors=[Fault("/url", "egress_forbidden", str(error))]) from None
-
-
-async def _check_pattern(unit: Unit, number: int, pattern: str) -> None:
-    pointer = f"/event_types/{number}"
-    try:
-        matches = words.matcher([pattern])
-    except ValueError as error:
-        raise Invalid("A pattern cannot be read.", errors=[Fault(pointer, "pattern", str(error))]) from None
-    if not any(matches(name) for name in unit.log.catalogue.events) and not await registry.matches(unit, matches):
-        fault = Fault(pointer, "unknown", "matches no event type")
-        raise Invalid(f"No event type matches {pattern}.", errors=[fault])
 
 
 def _headers(headers: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from crosstie.declare.resource import Action
 from crosstie.deliver.row import TABLE, WebhookEndpoint
 from crosstie.errors import Fault, Invalid
 from crosstie.kit import webhook
-from crosstie.log import change, replay
+from crosstie.log import change, registry, replay
 from crosstie.log.operation import OPERATIONS, begin
 from crosstie.log.unit import Unit
 
@@ -49,7 +49,8 @@ async def _rotate(unit: Unit, row: WebhookEndpoint, given: Mapping[str, Any]) ->
     """Give it a new secret; both sign until the overlap is over."""
     await unit.log.cipher.ready(unit.connection, unit.tenant_id)
     kept = await unseal(unit, row, "secret", row.secret)
-    secret = checked(given.get("secret") or generate(row.signature))
+    own = given.get("secret")
+    secret = checked(generate(row.signature) if own is None else own)
     after = unit.update(
         row,
         {
@@ -74,6 +75,7 @@ async def _test(unit: Unit, row: WebhookEndpoint, given: Mapping[str, Any]) -> d
 
 async def _replay(unit: Unit, row: WebhookEndpoint, given: Mapping[str, Any]) -> dict[str, Any]:
     """Send events of the log again, or for the first time."""
+    await registry.check(unit, given.get("event_types") or ())
     kept = replay.given(row.id, given, unit.now)
     count = await replay.count_events(unit, kept, row.event_types)
     return await _begun(unit, "replay", kept, count, given["dry_run"])
@@ -81,6 +83,7 @@ async def _replay(unit: Unit, row: WebhookEndpoint, given: Mapping[str, Any]) ->
 
 async def _recover(unit: Unit, row: WebhookEndpoint, given: Mapping[str, Any]) -> dict[str, Any]:
     """Try again what was given up."""
+    await registry.check(unit, given.get("event_types") or ())
     kept = replay.given(row.id, given, unit.now)
     return await _begun(unit, "recover", kept, await replay.count_failed(unit, kept), given["dry_run"])
 

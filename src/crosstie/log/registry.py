@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from crosstie.declare.resource import Events, Resource
 from crosstie.declare.row import Record
 from crosstie.errors import Conflict, Fault, Invalid
 from crosstie.kit import json
+from crosstie.kit import text as words
 from crosstie.log.unit import Unit
 
 NAME = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"
@@ -187,8 +188,31 @@ class Registry:
 
 async def matches(unit: Unit, wanted: Callable[[str], bool]) -> bool:
     """Whether any of the tenant's own types is wanted."""
-    rows = await unit.connection.fetch("SELECT name FROM event_types WHERE tenant_id = $1", unit.tenant_id)
-    return any(wanted(row["name"]) for row in rows)
+    return any(map(wanted, await _own(unit)))
+
+
+async def named(unit: Unit, patterns: Iterable[str]) -> list[str]:
+    """The types that patterns name, the tenant's own among them."""
+    wants = words.matcher(patterns)
+    return [name for name in (*unit.log.catalogue.events, *await _own(unit)) if wants(name)]
+
+
+async def check(unit: Unit, patterns: Iterable[str]) -> None:
+    """Raise Invalid for the first of the given `event_types` that cannot be read or names no type."""
+    for number, pattern in enumerate(patterns):
+        pointer = f"/event_types/{number}"
+        try:
+            found = await named(unit, [pattern])
+        except ValueError as error:
+            raise Invalid("A pattern cannot be read.", errors=[Fault(pointer, "pattern", str(error))]) from None
+        if not found:
+            fault = Fault(pointer, "unknown", "matches no event type")
+            raise Invalid(f"No event type matches {pattern}.", errors=[fault])
+
+
+async def _own(unit: Unit) -> list[str]:
+    rows = await unit.connection.fetch("SELECT DISTINCT name FROM event_types WHERE tenant_id = $1", unit.tenant_id)
+    return [row["name"] for row in rows]
 
 
 def _pick(known: list[EventType], name: str, version: int | None) -> EventType | None:

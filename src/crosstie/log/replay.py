@@ -11,7 +11,7 @@ from crosstie.db.statement import Statement
 from crosstie.errors import NotFound
 from crosstie.kit import clock, ids, text
 from crosstie.log import event as events
-from crosstie.log import queue
+from crosstie.log import queue, registry
 from crosstie.log.delivery import again
 from crosstie.log.operation import Operation, Step
 from crosstie.log.queue import Queued
@@ -79,13 +79,13 @@ def given(endpoint_id: UUID, values: Mapping[str, Any], now: datetime) -> dict[s
 async def count_events(unit: Unit, kept: Mapping[str, Any], patterns: Sequence[str]) -> int:
     """How many events a replay would send to an endpoint that subscribed to these patterns."""
     wants = text.matcher(patterns)
-    rows = await unit.fetch(COUNT, **_span(kept), types=_types(unit, kept), events=kept["event_ids"])
+    rows = await unit.fetch(COUNT, **_span(kept), types=await _types(unit, kept), events=kept["event_ids"])
     return sum(row["n"] for row in rows if wants(row["type"]))
 
 
 async def count_failed(unit: Unit, kept: Mapping[str, Any]) -> int:
     """How many dead deliveries a recovery would try again."""
-    rows = await unit.fetch(FAILURES, **_failed(kept), types=_types(unit, kept))
+    rows = await unit.fetch(FAILURES, **_failed(kept), types=await _types(unit, kept))
     return int(rows[0]["n"])
 
 
@@ -104,7 +104,7 @@ class Replays:
         span = _span(kept)
         if "after" in operation.state:
             span["after"] = UUID(operation.state["after"])
-        types = _types(unit, kept)
+        types = await _types(unit, kept)
         rows = await unit.fetch(SPAN, **span, types=types, events=kept["event_ids"], most=STEP)
         wanted = [event for event in map(events.read, rows) if self._routes.fits(event, route)]
         await queue.write(
@@ -119,7 +119,7 @@ class Replays:
         """Try dead deliveries again, from the start of the schedule."""
         kept = operation.given
         endpoint = UUID(kept["endpoint_id"])
-        types = _types(unit, kept)
+        types = await _types(unit, kept)
         if await self._full(unit, endpoint):
             return Step(wait=PAUSE)
         after = UUID(operation.state["after"]) if "after" in operation.state else UUID(int=0)
@@ -168,9 +168,5 @@ def _failed(kept: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _types(unit: Unit, kept: Mapping[str, Any]) -> Sequence[str] | None:
-    """The types that the patterns name."""
-    if not kept["event_types"]:
-        return None
-    matches = text.matcher(kept["event_types"])
-    return [name for name in unit.log.catalogue.events if matches(name)]
+async def _types(unit: Unit, kept: Mapping[str, Any]) -> Sequence[str] | None:
+    return await registry.named(unit, kept["event_types"]) if kept["event_types"] else None

@@ -105,6 +105,7 @@ async def test_types_and_filter_narrow(client: httpx2.AsyncClient, receiver: Rec
         ({"headers": {"Content-Length": "3"}}, "/headers/Content-Length", "header"),
         ({"headers": {"x": "a\r\nb: c"}}, "/headers/x", "header"),
         ({"secret": "whsec_short"}, "/secret", "secret"),
+        ({"secret": ""}, "/secret", "secret"),
         ({"rate_limit": {"requests": 0, "seconds": 1}}, "/rate_limit/requests", "range"),
     ],
 )
@@ -215,6 +216,36 @@ async def test_replay_to_a_new_endpoint(client: httpx2.AsyncClient, receiver: Re
     assert again["count"] == 5
     twice = await receiver.wait(10, "client.created")
     assert len({r.headers["webhook-id"] for r in twice}) == 5
+
+
+async def test_a_replay_knows_the_types_that_the_tenant_registered(
+    client: httpx2.AsyncClient, receiver: Receiver
+) -> None:
+    started = (datetime.now(UTC) - timedelta(seconds=5)).isoformat()
+    own = {"name": "acme.meter.read", "summary": "A meter was read.", "data_schema": {"type": "object"}}
+    assert (await client.post("/api/v1/event-types", json=own)).status_code == 201
+    event = {"event_id": "read-1", "event_type": "acme.meter.read", "data": {}}
+    assert (await client.post("/api/v1/events", json=event)).status_code == 202
+    await make_client(client)
+    endpoint = await make(client, f"{receiver.url}/late", event_types=["*"])
+    path = f"/api/v1/webhook-endpoints/{endpoint['id']}/replay"
+    done = await operation(client, await client.post(path, json={"since": started, "event_types": ["acme.*"]}))
+    assert (done["count"], done["progress"]) == (1, 1)
+    (got,) = await receiver.wait(1, "acme.meter.read")
+    assert got.headers["webhook-id"] == "read-1"
+
+
+@pytest.mark.parametrize("action", ["replay", "recover"])
+@pytest.mark.parametrize(("pattern", "code"), [("**", "pattern"), ("", "pattern"), ("nothing.here", "unknown")])
+async def test_a_replay_refuses_a_pattern_that_names_nothing(
+    client: httpx2.AsyncClient, receiver: Receiver, action: str, pattern: str, code: str
+) -> None:
+    endpoint = await make(client, f"{receiver.url}/", event_types=["client.*"])
+    given = {"since": "2026-01-01T00:00:00Z", "event_types": ["client.*", pattern]}
+    answer = await client.post(f"/api/v1/webhook-endpoints/{endpoint['id']}/{action}", json=given)
+    assert answer.status_code == 422, answer.text
+    (fault,) = answer.json()["errors"]
+    assert (fault["pointer"], fault["code"]) == ("/event_types/1", code)
 
 
 async def test_410_disables_and_warns(client: httpx2.AsyncClient, receiver: Receiver) -> None:
