@@ -7,6 +7,8 @@ _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _RFC3339 = re.compile(
     rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_CLOCK}:[0-5][0-9](?:\.[0-9]{{1,9}})?(?:[Zz]|[+-]{_CLOCK})"
 )
+#: asyncpg writes these two as -infinity and infinity, and reads those without an offset
+_ENDS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 def now() -> datetime:
@@ -17,14 +19,18 @@ def now() -> datetime:
 def parse(text: str) -> datetime:
     """Read an RFC 3339 date-time and return it in UTC; digits beyond the microsecond are cut off.
 
-    Raises ValueError for anything else: no offset, a space for `T`, a leap second, a day that does not exist.
+    Raises ValueError for anything else: no offset, a space for `T`, a leap second, a day that does not exist, the first
+    and the last moment of the calendar.
     """
     if _RFC3339.fullmatch(text) is None:
         raise ValueError("not an RFC 3339 date-time with an offset, such as 2026-01-31T09:30:00Z")
     try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("there is no such day") from None
+    if moment in _ENDS:
+        raise ValueError("the calendar ends here")
+    return moment
 
 
 def format(moment: datetime) -> str:

@@ -57,6 +57,15 @@ async def test_the_guides_examples_are_taken_unchanged(client: httpx2.AsyncClien
     assert GUIDE[name] in page.content, "numbers and order of keys are the sender's own"
 
 
+@pytest.mark.parametrize("first", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00.0000009Z"])
+async def test_a_moment_that_cannot_be_read_back_is_refused(client: httpx2.AsyncClient, first: str) -> None:
+    refused(await client.post("/api/v1/events", json=EVENT | {"timestamp": first}), 422, "invalid")
+    soon = EVENT | {"timestamp": "0001-01-01T00:00:00.000001Z"}
+    assert (await client.post("/api/v1/events", json=soon)).status_code == 202
+    (event,) = await read(client, "projects.budget.updated")
+    assert event["timestamp"] == "0001-01-01T00:00:00.000001Z"
+
+
 async def test_a_hundred_parallel_copies_are_one_event(client: httpx2.AsyncClient, receiver: Receiver) -> None:
     await client.post("/api/v1/webhook-endpoints", json={"url": receiver.url, "event_types": ["projects.*"]})
     answers = await asyncio.gather(*[client.post("/api/v1/events", json=EVENT) for _ in range(100)])

@@ -21,8 +21,8 @@ INSTANTS = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=OFF
         ("2026-01-01T00:00:00+23:59", datetime(2025, 12, 31, 0, 1, tzinfo=UTC)),
         ("2026-01-01T00:00:00.1234567Z", datetime(2026, 1, 1, 0, 0, 0, 123_456, UTC)),
         ("2026-01-01T00:00:00.123456789+01:00", datetime(2025, 12, 31, 23, 0, 0, 123_456, UTC)),
-        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
-        ("9999-12-31T23:59:59.999999Z", datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)),
+        ("0001-01-01T00:00:00.000001Z", datetime(1, 1, 1, 0, 0, 0, 1, UTC)),
+        ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, 0, UTC)),
     ],
 )
 def test_reads_rfc_3339(text: str, moment: datetime) -> None:
@@ -56,6 +56,14 @@ def test_refuses_other_forms(text: str) -> None:
 )  # fmt: skip
 def test_refuses_days_that_do_not_exist(text: str) -> None:
     with pytest.raises(ValueError, match="no such day"):
+        clock.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00.0000009Z", "9999-12-31T23:59:59.999999Z"]
+)
+def test_refuses_what_the_database_would_hold_for_infinity(text: str) -> None:
+    with pytest.raises(ValueError, match="calendar ends"):
         clock.parse(text)
 
 
