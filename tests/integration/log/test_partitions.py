@@ -54,3 +54,16 @@ async def test_the_planner_hears_of_a_partition_that_grew_fast(stage: Stage, ten
     finally:
         await superuser.execute("DELETE FROM events WHERE tenant_id = $1 AND event_id ~ '^[0-9]+$'", tenant.id)
         await superuser.close()
+
+
+async def test_a_partition_of_more_than_half_a_gigabyte_is_looked_at(stage: Stage) -> None:
+    superuser = await stage.superuser()
+    undone = superuser.transaction()
+    try:
+        await undone.start()
+        await superuser.execute("SELECT pg_advisory_xact_lock(hashtextextended('crosstie.analyze', 0))")
+        await superuser.execute("UPDATE pg_class SET relpages = 70000 WHERE relname ~ '^events_[0-9]{8}$'")
+        assert await superuser.fetchval("SELECT partitions_analyze()") is not None
+    finally:
+        await undone.rollback()
+        await superuser.close()
