@@ -1686,7 +1686,7 @@ BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtextextended('crosstie.analyze', 0)) THEN RETURN 0; END IF;
   FOR child IN SELECT c.oid FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid
     WHERE p.relname IN ('events', 'deliveries', 'attempts') AND p.relnamespace = 'public'::regnamespace
-      AND pg_relation_size(c.oid) > 4 * 8192 * greatest(c.relpages, 25)
+      AND pg_relation_size(c.oid) > 4 * 8192::bigint * greatest(c.relpages, 25)
   LOOP
     EXECUTE format('ANALYZE %s', child);
     done := done + 1;

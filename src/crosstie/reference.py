@@ -106,6 +106,7 @@ def limits() -> str:
         ("Body that is kept of a refused request", f"{keep.UNPROVED >> 10} KiB", "cut"),
         ("A change of an inbound source is known everywhere within", f"{directory.TTL:.0f} s", "as before"),
         ("Attempts under way in one process", f"{worker.ABREAST}", "the rest waits"),
+        ("Attempts of one tenant under way in one process", "half of those", "the rest waits"),
         ("A silent worker's leases are freed after", f"{worker.SILENCE:.0f} s", "another attempt"),
         *_services(),
         ("Replayed deliveries waiting per endpoint", f"{replay.BACKLOG}", "the replay waits"),

@@ -20,6 +20,7 @@ from crosstie.log.append import columns
 from crosstie.log.dispatch import BATCH, Dispatcher
 from crosstie.log.record import APPEND, event
 from crosstie.log.route import Routes
+from crosstie.log.worker import ABREAST
 from tests.faults.firm import firm, hook, job
 from tests.faults.rig import Note, Rig, open_type
 from tests.faults.test_lanes import Drawer
@@ -29,6 +30,8 @@ from tests.receiver import Received, Receiver
 pytestmark = pytest.mark.timeout(600)
 #: what the crowded endpoint takes at once
 CAP = 8
+#: the most that an endpoint may be set to take at once
+MOST_IN_FLIGHT = 256
 #: an event may have to wait for the batch that is under way and for its own; the rest is what a busy machine adds
 BATCHES = 10
 FLOOD = (
@@ -97,6 +100,26 @@ async def test_dead_endpoints_do_not_slow_the_healthy_ones(served: Rig, receiver
         assert (ended, door.most) == (0, CAP), "none was given up, and no more than its cap stood before the dead one"
         door.open = True
         await served.drained([tenant])
+
+
+async def test_one_tenants_silent_endpoints_do_not_take_every_place(served: Rig, receiver: Receiver) -> None:
+    """More attempts wait at them than all processes may have under way, and still another tenant hears at once."""
+    receiver.answer = door = Door("/silent")
+    many = 2 * ABREAST * len(served.children) // MOST_IN_FLIGHT
+    async with firm(served) as (crowd, other, _), firm(served) as (_, client, _):
+        await hook(client, f"{receiver.url}/calm", event_types=[open_type()[0]])
+        for _ in range(many):
+            settings = {"event_types": [open_type()[0]], "timeout_seconds": 30, "max_in_flight": MOST_IN_FLIGHT}
+            await hook(other, f"{receiver.url}{door.path}", **settings)
+        await send(other, *(f"e{number}" for number in range(MOST_IN_FLIGHT)))
+        await comes(lambda: door.under_way >= ABREAST // 2, "the crowd does not come")
+        await send(client, "calm")
+        await comes(partial(door.heard, "/calm", 1), "the other tenant hears of nothing")
+        ended = await served.ask("SELECT count(*) FROM attempts WHERE tenant_id = $1", crowd.id)
+        assert ended == 0, "none of the crowd had ended by then"
+        assert door.most <= ABREAST // 2 * len(served.children)
+        door.open = True
+        await served.drained([crowd])
 
 
 async def _behind_a_queue(served: Rig, receiver: Receiver, depth: int) -> list[int]:

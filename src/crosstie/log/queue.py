@@ -43,14 +43,14 @@ class Queued:
 
 
 def plan(event: Event, routes: Sequence[Route], taken: dict[UUID, int], room: Any) -> list[Queued]:
-    """A delivery per route. `room(route)` says how many more this process may hold; `taken` counts this batch."""
+    """A delivery per route. `room(route, taken)` says how many more this process may hold beside those `taken` here."""
     found = []
     for route in routes:
         leased = False
         if not route.ordered and route.flows and route.rate is None and room is not None:
-            held = taken.get(route.id, 0)
-            leased = held < room(route)
-            taken[route.id] = held + leased
+            leased = room(route, taken) > 0
+            taken[route.id] = taken.get(route.id, 0) + leased
+            taken[route.tenant_id] = taken.get(route.tenant_id, 0) + leased
         found.append(Queued(event, route, ids.uuid7(), leased))
     return found
 

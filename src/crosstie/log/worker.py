@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 from uuid import UUID
@@ -23,6 +23,7 @@ from crosstie.log import rate
 from crosstie.log.append import QUERIES
 from crosstie.log.batch import Batcher
 from crosstie.log.event import read
+from crosstie.log.places import Places
 from crosstie.log.record import write
 from crosstie.log.route import Routes
 from crosstie.log.sink import BROKER, LOCAL, RESTING, Lease, Outcome, Result, Route
@@ -70,9 +71,7 @@ class Worker:
         #: what is leased here, from its hand-over to the record of its result, and what the table holds beside it
         self._held: set[tuple[UUID, int]] = set()
         self._strays: set[tuple[UUID, int]] = set()
-        #: endpoints that wait because the process sends all it may
-        self._parked: dict[UUID, None] = {}
-        self._sending = 0
+        self._places = Places(ABREAST)
         self._awake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._record: Batcher[Result, None] = Batcher(self._write, most=500, abreast=2, gather=GATHER)
@@ -92,16 +91,18 @@ class Worker:
         share, rest = divmod(most, self._peers)
         return share + ((self._place + route.id.int) % self._peers < rest)
 
-    def room(self, route: Route) -> int:
+    def room(self, route: Route, taken: Mapping[UUID, int]) -> int:
         """How many more leases of an endpoint this process may hold: twice its cap, so that none waits for a claim.
 
-        Where a rate limit counts when they are claimed, none is claimed before it can be sent.
+        Where a rate limit counts when they are claimed, none is claimed before it can be sent. `taken` are those that
+        are being leased at this moment, by endpoint and by tenant.
         """
         if self._stopping or not self.alive():
             return 0
         lane = self._lanes.get(route.id)
         held = len(lane.waiting) + lane.sending if lane else 0
-        return max(0, self.cap(route) * (2 if route.rate is None else 1) - held)
+        own = self.cap(route) * (2 if route.rate is None else 1) - held - taken.get(route.id, 0)
+        return max(0, min(own, self._places.room(route.tenant_id) - taken.get(route.tenant_id, 0)))
 
     def alive(self) -> bool:
         """Whether our leases are surely ours: after a freeze others may have them by now."""
@@ -114,6 +115,7 @@ class Worker:
         touched = set()
         for lease in leases:
             self._held.add((lease.delivery_id, lease.number))
+            self._places.hold(lease.tenant_id)
             self._lanes.setdefault(lease.endpoint_id, Lane()).waiting.append(lease)
             touched.add(lease.endpoint_id)
         for endpoint_id in touched:
@@ -130,6 +132,7 @@ class Worker:
         await self._beat()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._beats())
+            group.create_task(self._sweeps())
             group.create_task(self._claims())
 
     async def stop(self, seconds: float) -> None:
@@ -149,10 +152,18 @@ class Worker:
             await asyncio.sleep(BEAT)
             try:
                 await self._beat()
+            except TROUBLE as error:
+                logger.warning("worker.beat_failed", error=repr(error))
+
+    async def _sweeps(self) -> None:
+        """Beside the beats: however long it takes to find what was lost, what is under way stays ours meanwhile."""
+        while True:
+            await asyncio.sleep(BEAT)
+            try:
                 if await self._pool.fetchval("SELECT free_silent($1)", SILENCE) or await self._return_strays():
                     self.wake()
             except TROUBLE as error:
-                logger.warning("worker.beat_failed", error=repr(error))
+                logger.warning("worker.sweep_failed", error=repr(error))
 
     async def _beat(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -194,14 +205,14 @@ class Worker:
 
     async def claim(self) -> int:
         """Lease what is due and has room; answers how much that was."""
-        if self._sending >= ABREAST or self._stopping:
+        if self._places.full or self._stopping:
             return 0
         due = await self._pool.fetch(QUERIES["due"].text, 10_000)
         if not due:
             return 0
         await self._routes.have({row["tenant_id"] for row in due})
         routes = [route for row in due if (route := self._routes.get(row["endpoint_id"])) and route.flows]
-        routes = [route for route in routes if self.room(route)]
+        routes = [route for route in routes if self.room(route, {})]
         if not routes:
             return 0
         async with session.of_tenants(self._pool, {r.tenant_id for r in routes}, session.BY_KEY) as connection:
@@ -213,7 +224,8 @@ class Worker:
 
     async def _lease(self, connection: Connection, routes: list[Route]) -> list[asyncpg.Record]:
         allowed = await rate.locked(connection, routes)
-        rooms = [min(self.room(r), allowed[r.id].room) if r.id in allowed else self.room(r) for r in routes]
+        found = zip(routes, self._rooms(routes), strict=True)
+        rooms = [min(room, allowed[route.id].room) if route.id in allowed else room for route, room in found]
         rows = await connection.fetch(
             QUERIES["claim"].text, [r.tenant_id for r in routes], [r.id for r in routes], rooms, self.id
         )
@@ -225,6 +237,17 @@ class Worker:
             self._next = min([self._next, *(now + a.again for a in allowed.values() if a.again)])
         return rows
 
+    def _rooms(self, routes: list[Route]) -> list[int]:
+        """Room for each route, a tenant's shared out among its own so that the first do not take it all."""
+        many, taken = Counter(route.tenant_id for route in routes), Counter[UUID]()
+        rooms = []
+        for route in routes:
+            share = max(1, self._places.room(route.tenant_id) // many[route.tenant_id])
+            room = min(share, self.room(route, taken))
+            taken[route.tenant_id] += room
+            rooms.append(room)
+        return rooms
+
     # sending
 
     def _start(self, endpoint_id: UUID) -> None:
@@ -234,12 +257,10 @@ class Worker:
         route = self._routes.get(endpoint_id)
         cap = max(1, self.cap(route)) if route else 1  # what is leased already is sent
         while lane.waiting and lane.sending < cap:
-            if self._sending >= ABREAST:
-                self._parked[endpoint_id] = None
+            if not self._places.take(lane.waiting[0].tenant_id, endpoint_id):
                 return
             lease = lane.waiting.popleft()
             lane.sending += 1
-            self._sending += 1
             task = asyncio.create_task(self._send(lease, route))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -263,14 +284,11 @@ class Worker:
             self._held.discard((lease.delivery_id, lease.number))
             raise
         finally:
-            self._sending -= 1
-            lane = self._lanes[lease.endpoint_id]
-            lane.sending -= 1
+            self._places.give(lease.tenant_id)
+            self._lanes[lease.endpoint_id].sending -= 1
             self._start(lease.endpoint_id)
-            while self._parked and self._sending < ABREAST:
-                endpoint_id = next(iter(self._parked))
-                del self._parked[endpoint_id]
-                self._start(endpoint_id)
+            while (waiting := self._places.turn()) is not None:
+                self._start(waiting)
 
     async def _attempt(self, lease: Lease, route: Route | None) -> Outcome:
         started = clock.now()
