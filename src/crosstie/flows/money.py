@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from crosstie.declare.module import Reaction
@@ -39,7 +40,10 @@ async def bill(unit: Unit, event: Event, data: Data) -> None:
 
 
 async def payroll(unit: Unit, event: Event, data: Data) -> None:
-    """A payroll becomes a payment per employee where the event lists them, else one of the whole."""
+    """A payroll becomes a payment per line where the event has lines, else one of the whole.
+
+    Nothing is paid where the lines do not come to the whole.
+    """
     if not await provided(unit, "treasury"):
         return
     words = f"Payroll {data['period']}"
@@ -51,9 +55,25 @@ async def payroll(unit: Unit, event: Event, data: Data) -> None:
             unit, event, "treasury.create_payment", given | {"amount": data["total_amount"], "description": words}
         )
         return
-    for line in lines:
-        own = {"amount": line.get("amount"), "description": f"{words}, employee {line.get('employee_id')}"}
-        await ask(unit, event, "treasury.create_payment", given | own, str(line.get("employee_id")))
+    if wrong := _unsound(data["total_amount"], [line.get("amount") for line in lines]):
+        told = {"payroll_id": data["payroll_id"], "code": "lines_differ", "reason": wrong}
+        unit.append("treasury.payroll.rejected", told, ("payroll", data["payroll_id"]))
+        return
+    # an employee may have several lines, a salary and a bonus: the number of the line tells them apart
+    for number, line in enumerate(lines, 1):
+        own = {"amount": line["amount"], "description": f"{words}, line {number}, employee {line.get('employee_id')}"}
+        await ask(unit, event, "treasury.create_payment", given | own, str(number))
+
+
+def _unsound(total: Any, amounts: Sequence[Any]) -> str:
+    """Why lines cannot be what a payroll is made of; empty where they can."""
+    try:
+        whole = sum(Decimal(str(amount)) for amount in amounts)
+        if whole == Decimal(str(total)):
+            return ""
+    except InvalidOperation:
+        return "A line has no amount."
+    return f"The lines come to {whole}, the payroll to {total}."
 
 
 async def expense(unit: Unit, event: Event, data: Data) -> None:

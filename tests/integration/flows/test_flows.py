@@ -32,6 +32,11 @@ CHAINS: tuple[tuple[str, dict[str, Any], str, int, str | None], ...] = (
         {"currency": None, "lines": [{"employee_id": f"e-{n}", "amount": 5000} for n in range(10)]},
         "treasury.create_payment", 10, None,
     ),
+    (
+        "erp.payroll.processed",
+        {"lines": [{"employee_id": "e", "amount": 49000.1}, {"employee_id": "e", "amount": "999.80"}, {"amount": 0.1}]},
+        "treasury.create_payment", 3, None,
+    ),
     ("erp.expense.approved", {}, "treasury.record_expense", 1, "expense expense-uuid"),
     ("erp.expense_claim.approved", {"currency": None}, "treasury.record_expense", 1, "expense expense-uuid"),
     (
@@ -184,6 +189,21 @@ async def test_an_event_that_makes_no_sense_is_kept_with_its_cause(
             break
         await asyncio.sleep(0.1)
     assert codes == {"invalid"}
+    assert outside.listed("requests") == []
+
+
+@pytest.mark.parametrize("amounts", [[49999.99], [25000, 25000.01], [None, 50000], ["all"], [50000, True]])
+async def test_a_payroll_whose_lines_are_not_its_total_is_refused_as_a_whole(
+    outside: Outside, client: httpx2.AsyncClient, amounts: list[Any]
+) -> None:
+    await connect(client, outside, "treasury")
+    await tell(client, "erp.payroll.processed", lines=[{"employee_id": "e", "amount": each} for each in amounts])
+    path = "/api/v1/events?event_type=treasury.payroll.rejected"
+    for _ in range(900):
+        if told := (await client.get(path)).json()["data"]:
+            break
+        await asyncio.sleep(0.1)
+    assert [each["data"]["payroll_id"] for each in told] == ["payroll-uuid"]
     assert outside.listed("requests") == []
 
 
