@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 import aio_pika
 import nats
 import pytest
+from pamqp.commands import Queue
 
 from tests.parts import nats as natsd
 from tests.parts import rabbit
@@ -65,16 +66,22 @@ class Asking:
         raise NotImplementedError
 
     async def opened(self) -> None:
-        await self._until(lambda count: True)
+        await self._until(self._read)
 
     async def settled(self) -> None:
-        await self._until(lambda count: count == 0)
+        await self._until(self._empty)
 
-    async def _until(self, holds: Callable[[int], bool]) -> None:
+    async def _read(self) -> bool:
+        return await self.unread() >= 0
+
+    async def _empty(self) -> bool:
+        return await self.unread() == 0
+
+    async def _until(self, holds: Callable[[], Awaitable[bool]]) -> None:
         end = asyncio.get_running_loop().time() + 2 * PATIENCE
         while True:
             try:
-                if holds(await self.unread()):
+                if await holds():
                     return
                 assert asyncio.get_running_loop().time() < end
             except (OSError, nats.errors.Error, aio_pika.exceptions.AMQPError):
@@ -178,11 +185,17 @@ class RabbitWire(Asking):
                 for name, body in messages.items()
             ))  # fmt: skip
 
+    async def _read(self) -> bool:
+        # the exchange comes after the queue, and is bound to it before anybody reads
+        return bool((await self._queue()).consumer_count)
+
     async def unread(self) -> int:
+        return int((await self._queue()).message_count or 0)
+
+    async def _queue(self) -> Queue.DeclareOk:
         async with await aio_pika.connect(self.url) as connection:
             channel = await connection.channel()
-            queue = await channel.declare_queue("crosstie.in", passive=True)
-            return int(queue.declaration_result.message_count or 0)
+            return (await channel.declare_queue("crosstie.in", passive=True)).declaration_result
 
 
 @contextmanager
