@@ -1,4 +1,7 @@
-"""The crash rig: an own PostgreSQL cluster and real serving processes that can be killed, frozen and started again."""
+"""The crash rig: an own PostgreSQL cluster and real serving processes that can be killed, frozen and started again.
+
+What a start loads is no part of what is tried here: they are forked from a process that has loaded it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import asyncpg
 import httpx2
@@ -23,23 +26,25 @@ from crosstie.catalog import catalogue
 from crosstie.db.embedded import process, state
 from tests.faults.check import SLACK, Crash, Got, Sent, Word, check
 from tests.faults.ledger import entries
+from tests.parts import fork
+from tests.parts.fork import Forked
 from tests.stage import PATIENCE, Stage, Tenant, calling, free_port
 
 Role = Literal["api", "worker", "both"]
 #: keeps a figure of a test in its report
 Note = Callable[[str, object], None]
-START = "import sys; from crosstie.cli import main; sys.argv[0] = 'crosstie'; main()"
 READY_SECONDS = 200.0
 
 
 @dataclass
 class Child:
-    """One process of ours: its role, where it listens if it does, and the handle by which it is ended."""
+    """One process of ours: its role, where it listens if it does, the handle by which it is ended, and its input."""
 
     name: str
     role: Role
     port: int
-    handle: subprocess.Popen[bytes]
+    handle: Forked
+    voice: IO[bytes]
 
 
 @dataclass
@@ -89,23 +94,23 @@ class Rig:
             "CROSSTIE_BROKERS": ",".join(self.brokers),
         }
         environ |= {f"CROSSTIE_{name}": value for name, value in self.settings.items()}
-        arguments: list[str] = [role]
-        with socket.socket() as listener:
+        words: list[str] = [role]
+        given: list[int] = []
+        with ExitStack() as stack:
             if role == "both":
+                listener = stack.enter_context(socket.socket())
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 listener.bind(("127.0.0.1", port))
                 listener.listen(512)
-                arguments = ["serve", "--name", name, "--listener", str(listener.fileno())]
-            with (self.home / f"{name}.log").open("ab") as log:
-                handle = subprocess.Popen(
-                    [sys.executable, "-c", START, *arguments],
-                    env=environ, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self.home,
-                    pass_fds=[listener.fileno()] if role == "both" else [],
-                )  # fmt: skip
-        if handle.stdin and role == "both":
-            handle.stdin.write(b"\n")  # the word of its parent
-            handle.stdin.flush()
-        child = self.children[name] = Child(name, role, port, handle)
+                words, given = ["serve", "--name", name, "--listener"], [listener.fileno()]
+            log = stack.enter_context((self.home / f"{name}.log").open("ab"))
+            hears, says = os.pipe()
+            stack.callback(os.close, hears)
+            voice = os.fdopen(says, "wb", buffering=0)
+            handle = fork.start(words, environ, self.home, [hears, log.fileno(), log.fileno()], given)
+        if role == "both":
+            voice.write(b"\n")  # the word of its parent
+        child = self.children[name] = Child(name, role, port, handle, voice)
         return child
 
     async def ready(self, *names: str) -> None:
@@ -138,7 +143,7 @@ class Rig:
         for child in list(self.children.values()):
             if child.handle.poll() is not None:
                 self.fallen.append(Crash(child.name, time.time(), time.time()))
-                _forget(child.handle)
+                child.voice.close()
                 self.start(child.name, child.role, child.port)
 
     async def supervise(self) -> None:
@@ -157,7 +162,7 @@ class Rig:
         child.handle.send_signal(number)
         if number in (signal.SIGKILL, signal.SIGTERM):
             child.handle.wait(80)
-            _forget(child.handle)
+            child.voice.close()
             del self.children[name]
         return child
 
@@ -214,12 +219,14 @@ class Rig:
 
     def close(self) -> None:
         """End everything."""
-        for handle in [*(child.handle for child in self.children.values()), *self.others]:
+        handles: list[Forked | subprocess.Popen[bytes]] = [child.handle for child in self.children.values()]
+        for handle in handles + self.others:
             with suppress(ProcessLookupError):
                 handle.send_signal(signal.SIGCONT)
                 handle.kill()
             handle.wait(60)
-            _forget(handle)
+        for child in self.children.values():
+            child.voice.close()
         self.children.clear()
         self.others.clear()
 
@@ -294,11 +301,6 @@ class Rig:
         """The judgement on one endpoint of a tenant."""
         told = said(sent, tenant.slug)
         return dict(check(told, heard(got, path), self.crashes, ordered=ordered))
-
-
-def _forget(handle: subprocess.Popen[bytes]) -> None:
-    if handle.stdin:
-        handle.stdin.close()
 
 
 def _children(pid: int) -> list[int]:

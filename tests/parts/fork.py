@@ -7,6 +7,7 @@ the command line is only that the product is loaded already.
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import signal
@@ -17,12 +18,13 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout, suppress
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 
 MOST = 1 << 20
-MODULES = ("cli", "command.failing", "command.data", "command.events", "command.tenancy", "command.nouns")
+COMMANDS = ("child", "data", "events", "failing", "nouns", "serve", "tenancy")
 
 
 @cache
@@ -43,47 +45,81 @@ def mother() -> socket.socket:
     return ours
 
 
+@dataclass
+class Forked:
+    """A process that was forked, to be waited for and ended as one that was started here."""
+
+    pid: int
+    reply: socket.socket
+    returncode: int | None = None
+
+    def wait(self, seconds: float | None = None) -> int:
+        """Its exit code (that of a signal is negative), once it has ended. Raises TimeoutError."""
+        if self.returncode is None:
+            self.reply.settimeout(seconds)
+            (self.returncode,) = struct.unpack("i", self.reply.recv(4))
+            self.reply.close()
+        return int(self.returncode)
+
+    def poll(self) -> int | None:
+        """Its exit code, if it has ended."""
+        with suppress(BlockingIOError):
+            self.wait(0)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+
+def start(
+    words: Sequence[str], env: Mapping[str, str], folder: Path, std: Sequence[int], given: Sequence[int] = ()
+) -> Forked:
+    """Begin a command: `std` are input, output and errors; the numbers of `given`, files to inherit, end its words."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    order = json.dumps([list(words), dict(env), str(folder)]).encode()
+    with theirs:
+        socket.send_fds(mother(), [order], [theirs.fileno(), *std, *given])
+    (pid,) = struct.unpack("i", ours.recv(4))
+    return Forked(pid, ours)
+
+
 def run(words: Sequence[str], env: Mapping[str, str], folder: Path, stdin: str, seconds: float) -> tuple[int, str, str]:
     """A command from its begin to its end: exit code, output and errors. Raises TimeoutError."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with ExitStack() as stack:
         given, out, err = (stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in range(3))
         given.write(stdin)
         given.seek(0)
-        order = json.dumps([list(words), dict(env), str(folder)]).encode()
-        with ours:
-            with theirs:
-                files = [file.fileno() for file in (given, out, err)]
-                socket.send_fds(mother(), [order], [*files, theirs.fileno()])
-            code = _ended(ours, seconds)
+        process = start(words, env, folder, [file.fileno() for file in (given, out, err)])
+        try:
+            code = process.wait(seconds)
+        except TimeoutError:
+            process.kill()
+            process.wait()
+            raise
         for file in (out, err):
             file.seek(0)
         return code, out.read(), err.read()
 
 
-def _ended(reply: socket.socket, seconds: float) -> int:
-    (pid,) = struct.unpack("i", reply.recv(4))
-    reply.settimeout(seconds)
-    try:
-        (code,) = struct.unpack("i", reply.recv(4))
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        raise
-    return int(code)
-
-
 def serve(orders: socket.socket) -> None:
-    """Fork for every order, until nobody can give one any more."""
+    """Fork for every order, until nobody can give one any more; whoever still runs then ends, too."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
-    for name in MODULES:
-        import_module(f"crosstie.{name}")
+    for name in COMMANDS:
+        import_module(f"crosstie.command.{name}")
     with suppress(SystemExit), Path(os.devnull).open("w") as nothing, redirect_stdout(nothing):
         import_module("crosstie.cli").app(["status", "--help"])  # loads what is loaded by the first command
+    import_module("crosstie.catalog").catalogue()
+    gc.freeze()  # nobody walks, and so copies, what all have
     while True:
-        order, files, _, _ = socket.recv_fds(orders, MOST, 4)
+        order, files, _, _ = socket.recv_fds(orders, MOST, 5)
         if not order:
-            return
+            os.killpg(0, signal.SIGKILL)
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             orders.close()
@@ -92,21 +128,23 @@ def serve(orders: socket.socket) -> None:
             os.close(file)
 
 
-def _watch(words: list[str], env: dict[str, str], folder: str, *files: int) -> None:
+def _watch(words: list[str], env: dict[str, str], folder: str, reply: int, *files: int) -> None:
     """Fork the command, say how it ended."""
-    *std, reply = files
+    std, given = files[:3], files[3:]
     pid = os.fork()
     if pid == 0:
         for number, file in enumerate(std):
             os.dup2(file, number)
-        for file in files:
+        for file in (reply, *std):
             os.close(file)
         os.environ.clear()
         os.environ.update(env)
         os.chdir(folder)
-        sys.argv = ["crosstie", *words]
+        sys.argv = ["crosstie", *words, *map(str, given)]
         import_module("crosstie.cli").main()
         sys.exit()
+    for file in files:
+        os.close(file)
     os.write(reply, struct.pack("i", pid))
     _, status = os.waitpid(pid, 0)
     os.write(reply, struct.pack("i", os.waitstatus_to_exitcode(status)))
