@@ -111,6 +111,7 @@ async def test_claims_are_found_where_the_mapping_says(
     robot = issuer.token(**program)
     assert await status(tenant, robot) == 200
     assert await status(tenant, robot, "/api/v1/clients") == 403
+    assert await status(tenant, issuer.token(**program | {"scope": "openid"}), "/oauth/userinfo") == 403
     assert len((await client.get("/api/v1/users")).json()["data"]) == 1, "a program is no user"
 
 
@@ -251,6 +252,10 @@ async def test_what_cannot_be_registered(client: httpx2.AsyncClient, tenant: Ten
         assert made.status_code == 201
         path = f"/api/v1/trusted-issuers/{made.json()['id']}"
         assert (await small.patch(path, json={"scopes": ["*"]})).status_code == 403
+        whole = await client.post("/api/v1/trusted-issuers", json=body | {"audience": "b"})
+        path = f"/api/v1/trusted-issuers/{whole.json()['id']}"
+        moved = await small.patch(path, json={"jwks_uri": "https://mine.example/keys"})
+        assert moved.status_code == 403, "whoever has the keys has all that they open"
 
 
 def forged(issuer: Issuer, header: dict[str, Any], signature: bytes = b"", **changes: Any) -> str:

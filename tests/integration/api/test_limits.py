@@ -17,6 +17,7 @@ from crosstie.access.limit import BLOCKS, NOWHERE, Meter
 from crosstie.db import engine
 from crosstie.errors import TooManyRequests
 from crosstie.log.event import Actor
+from tests.integration.access.oauth.rig import register
 from tests.integration.api.conftest import Serving
 from tests.integration.api.test_conventions import refused
 from tests.stage import Stage, Tenant, calling
@@ -132,6 +133,21 @@ async def test_credentials_of_one_tenant_share_its_quota(
         assert [answer.status_code for answer in answers] == [200] * 30 + [429] * 6
         assert answers[-1].headers["ratelimit-policy"].startswith('"tenant";q=30')
         refused(answers[-1], 429, "too_many_requests")
+
+
+async def test_an_app_is_counted_wherever_it_asks_from(serving: Serving, client: httpx2.AsyncClient) -> None:
+    app = await register(client)
+    async with serving(rate_limit_tokens=5, trusted_proxies=("127.0.0.0/8",)) as url, calling(url) as caller:
+
+        async def asked() -> list[int]:
+            found = []
+            for _ in range(7):
+                headers = {"x-forwarded-for": f"203.0.113.{next(HOSTS)}"}
+                form = {"grant_type": "client_credentials"}
+                found.append((await caller.post("/oauth/token", data=form, headers=headers, auth=app.auth)).status_code)
+            return found
+
+        assert (await in_a_minute(asked))[-2:] == [429] * 2
 
 
 HOSTS = itertools.count(1)

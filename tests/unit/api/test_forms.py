@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crosstie.api.sign.form import beyond, local
+from crosstie.api.sign.form import LONGEST, beyond, local
 
 
 @pytest.mark.parametrize("path", ["/", "/account", "/oauth/authorize?client_id=a&redirect_uri=https%3A%2F%2Fx.example"])
@@ -25,6 +25,7 @@ def test_paths_of_this_site(path: str) -> None:
         "https://evil.example",
         "/é",
         "/" * 2,
+        "/" + "a" * LONGEST,
     ],
 )
 def test_anything_else_is_not_followed(path: str) -> None:

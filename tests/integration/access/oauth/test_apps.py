@@ -61,6 +61,7 @@ async def test_events_name_the_app(client: httpx2.AsyncClient, tenant: Tenant) -
     assert page.json()["data"][0]["actor"] == {"type": "app", "id": app.id}
 
 
+FORM = "application/x-www-form-urlencoded"
 REFUSED: dict[str, tuple[dict[str, str], int, str]] = {
     "no grant": ({"scope": "jobs:read"}, 400, "invalid_request"),
     "a grant nobody knows": ({"grant_type": "magic"}, 400, "unsupported_grant_type"),
@@ -97,6 +98,8 @@ async def test_who_calls_must_be_proved(client: httpx2.AsyncClient, tenant: Tena
         ({}, {"authorization": "Basic " + base64.b64encode(f"{app.client_id}:".encode()).decode()}),
         ({}, {"authorization": f"Bearer {app.client_secret}"}),
         ({}, {"authorization": f"Basic {good[:-4]}"}),
+        ({}, {"authorization": f"Bearer {good}"}),
+        ({}, {"authorization": f"Basic {good[:4]}!{good[4:]}"}),
     ]
     bodies = set()
     async with httpx2.AsyncClient(base_url=tenant.url) as caller:
@@ -118,11 +121,19 @@ async def test_who_calls_must_be_proved(client: httpx2.AsyncClient, tenant: Tena
         twice = await caller.post(
             "/oauth/token",
             content="grant_type=client_credentials&grant_type=x",
-            headers={"authorization": f"Basic {good}", "content-type": "application/x-www-form-urlencoded"},
+            headers={"authorization": f"Basic {good}", "content-type": FORM},
         )
         assert (twice.status_code, twice.json()["error"]) == (400, "invalid_request")
         sent = await caller.post("/oauth/token", json=form, headers={"authorization": f"Basic {good}"})
         assert (sent.status_code, sent.json()["error"]) == (400, "invalid_request")
+        many = "&".join(f"x{number}=1" for number in range(60))
+        for content, kind in (("", "text/plain"), ("&scope=%ff", FORM), (f"&{many}", FORM)):
+            odd = await caller.post(
+                "/oauth/token",
+                content=f"grant_type=client_credentials{content}",
+                headers={"authorization": f"Basic {good}", "content-type": kind},
+            )
+            assert (odd.status_code, odd.json()["error"]) == (400, "invalid_request"), content[:9]
         assert (await caller.get("/oauth/token")).status_code == 405
 
 

@@ -10,6 +10,7 @@ from joserfc import jws
 from crosstie.access.oauth.app import EXCHANGE
 from crosstie.kit import json
 from tests.integration.access.oauth.rig import App, World, becomes, for_people, register, status
+from tests.parts.issuer import issuing
 from tests.stage import Stage
 
 ACCESS = "urn:ietf:params:oauth:token-type:access_token"
@@ -72,5 +73,23 @@ async def test_an_app_of_a_suspended_person_gets_nothing(world: World) -> None:
     back = await register(world.admin, grant_types=[EXCHANGE], scopes=["jobs:read"])
     tokens = await (await for_people(world.admin, scopes=["jobs:read"])).tokens(world.browser, scope="jobs:read")
     (person,) = (await world.admin.get("/api/v1/users", params={"email": world.email})).json()["data"]
+    assert await status(world.admin, tokens["access_token"]) == 200, "what is known of it is kept for seconds"
     assert (await world.admin.post(f"/api/v1/users/{person['id']}/suspend")).status_code == 200
     assert (await swap(back, tokens["access_token"])).json()["error"] == "invalid_request"
+
+
+async def test_tokens_of_a_trusted_issuer_where_they_are_a_persons(world: World, stage: Stage) -> None:
+    back = await register(world.admin, grant_types=[EXCHANGE], scopes=["jobs:read"])
+    with issuing() as issuer:
+        trusted = {"issuer": issuer.address, "audience": "crosstie", "claims": {"scopes": "scope"}}
+        assert (await world.admin.post("/api/v1/trusted-issuers", json=trusted)).status_code == 201
+        token = issuer.token(email="thandi@issuer.example", roles=["technician"])
+        answer = await swap(back, token, subject_token_type="urn:ietf:params:oauth:token-type:jwt")
+        assert (answer.status_code, answer.json()["scope"]) == (200, "jobs:read"), answer.text
+        assert claims(answer.json()["access_token"])["act"] == {"sub": back.client_id}
+        program = issuer.token(sub="robot", scope="jobs:read")
+        assert await status(world.admin, program) == 200
+        assert (await swap(back, program)).json()["error"] == "invalid_request", "a program is nobody"
+        async with (await stage.tenant()).client() as theirs:
+            foreign = await register(theirs, grant_types=[EXCHANGE], scopes=["jobs:read"])
+            assert (await swap(foreign, token)).json()["error"] == "invalid_request"

@@ -104,6 +104,21 @@ async def test_the_next_key_is_known_before_it_signs(client: httpx2.AsyncClient,
     assert all(set(key) == {"kty", "n", "e", "kid", "use", "alg"} for key in shown)
 
 
+async def test_a_key_that_was_followed_long_ago_is_found_no_more(stage: Stage, pool: asyncpg.Pool, ring: Ring) -> None:
+    old = str(ring.signer().id)
+    assert ring.find(old, "RS256") is not None
+    assert ring.find(old, "ES256") is None
+    await ring.rotate(clock.now())
+    behind = await stage.superuser()
+    await behind.execute("UPDATE signing_keys SET signs_from = signs_from - interval '2 days'")
+    later = Ring(pool, await stage.vault())
+    await later.fresh()
+    await behind.execute("UPDATE signing_keys SET signs_from = signs_from + interval '2 days'")
+    await behind.close()
+    assert later.find(old, "RS256") is None
+    assert later.find(str(ring.signer().id), "RS256") is not None
+
+
 async def test_private_keys_are_sealed(stage: Stage, pool: asyncpg.Pool, ring: Ring) -> None:
     behind = await stage.superuser()
     rows = await behind.fetch("SELECT * FROM signing_keys")

@@ -25,6 +25,8 @@ WRONG: dict[str, tuple[dict[str, str], str]] = {
     "a signed question": ({"request": "eyJ"}, "request_not_supported"),
     "a question elsewhere": ({"request_uri": "http://169.254.169.254/"}, "request_uri_not_supported"),
     "age": ({"max_age": "-1"}, "invalid_request"),
+    "an age beyond numbers": ({"max_age": "9" * 5000}, "invalid_request"),
+    "only to stay connected": ({"scope": "offline_access"}, "access_denied"),
     "none and login": ({"prompt": "none login"}, "invalid_request"),
     "not asked yet": ({"prompt": "none"}, "consent_required"),
 }
@@ -48,6 +50,12 @@ MISDIRECTED = [
     "//app.example/back?x=1", " https://app.example/back?x=1", "https://app.example/back?x=1 ", "javascript:alert(1)",
     "https://ａpp.example/back?x=1", "",
 ]  # fmt: skip
+
+
+async def test_who_is_not_signed_in_cannot_be_let_in_unasked(world: World, stage: Stage) -> None:
+    async with Browser(stage) as nobody:
+        answer = await nobody.open("/oauth/authorize", **world.app.question(prompt="none"))
+    assert said(answer)["error"] == "login_required"
 
 
 async def test_nobody_is_sent_to_an_address_that_was_not_registered(world: World) -> None:
