@@ -15,6 +15,7 @@ from crosstie.access.age import Ages
 from crosstie.access.token import TTL, Tokens
 from crosstie.access.usage import Usage
 from crosstie.app import opened
+from crosstie.errors import Forbidden
 from crosstie.kit import ids
 from tests.fence import until
 from tests.receiver import Receiver
@@ -84,9 +85,13 @@ async def test_unknown_scopes_and_addresses_are_refused(client: httpx2.AsyncClie
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/ips/1")
 
 
-async def test_addresses_and_expiry(client: httpx2.AsyncClient, tenant: Tenant) -> None:
+async def test_addresses_and_expiry(stage: Stage, client: httpx2.AsyncClient, tenant: Tenant) -> None:
     assert await status(tenant, (await make(client, ips=["10.0.0.0/8"]))["key"]) == 403
-    assert await status(tenant, (await make(client, ips=["127.0.0.0/8"]))["key"]) == 200
+    near = await make(client, ips=["127.0.0.0/8"])
+    assert await status(tenant, near["key"]) == 200
+    async with opened(stage.settings, stage.dsns, work=False, name="test") as process:
+        with pytest.raises(Forbidden):
+            await Tokens(process.log.app, process.vault).grant(near["key"], None)  # an address that nobody knows
     soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
     await becomes(tenant, (await make(client, expires_at=soon))["key"], 401)
 

@@ -153,7 +153,7 @@ async def test_an_app_is_counted_wherever_it_asks_from(serving: Serving, client:
 HOSTS = itertools.count(1)
 
 
-async def test_strangers_are_counted_by_address(serving: Serving, tenant: Tenant) -> None:
+async def test_strangers_are_counted_by_address(serving: Serving, tenant: Tenant, client: httpx2.AsyncClient) -> None:
     known, wrong = {"x-api-key": tenant.key}, {"authorization": "Bearer ct_live_wrong"}
     async with (
         serving(rate_limit_guests=20, rate_limit_tokens=5, trusted_proxies=("127.0.0.0/8",)) as url,
@@ -167,11 +167,13 @@ async def test_strangers_are_counted_by_address(serving: Serving, tenant: Tenant
             ip = f"203.0.113.{next(HOSTS)}"
             found = [await ask(ip, **known)]
             found += [await ask(ip, **(wrong if number % 2 else {})) for number in range(21)]
+            made = await client.post("/api/v1/api-keys", json={"name": "guessed", "scopes": ["*"]})
+            found.append(await ask(ip, **{"x-api-key": made.json()["key"]}))  # not even a right guess is answered
             paths = ("/api/v1/tenants/by-slug/x", "/livez")
             return [*found, *[await ask(ip, path) for path in paths], await ask(ip, **known)]
 
         answers = await in_a_minute(one)
-        assert [answer.status_code for answer in answers] == [200] + [401] * 20 + [429, 429, 200, 200]
+        assert [answer.status_code for answer in answers] == [200] + [401] * 20 + [429, 429, 429, 200, 200]
         refused(answers[21], 429, "too_many_requests")
         assert answers[21].headers["ratelimit-policy"] == '"guests";q=20;w=60'
         assert 0 < int(answers[21].headers["retry-after"]) <= 60

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import httpx2
 from joserfc import jws
 
+from crosstie.access.jwt import LEEWAY
 from crosstie.access.oauth.app import EXCHANGE
 from crosstie.kit import json
 from tests.integration.access.oauth.rig import App, World, becomes, for_people, register, status
@@ -83,10 +85,12 @@ async def test_tokens_of_a_trusted_issuer_where_they_are_a_persons(world: World,
     with issuing() as issuer:
         trusted = {"issuer": issuer.address, "audience": "crosstie", "claims": {"scopes": "scope"}}
         assert (await world.admin.post("/api/v1/trusted-issuers", json=trusted)).status_code == 201
-        token = issuer.token(email="thandi@issuer.example", roles=["technician"])
+        soon = int(time.time()) + 30
+        token = issuer.token(email="thandi@issuer.example", roles=["technician"], exp=soon)
         answer = await swap(back, token, subject_token_type="urn:ietf:params:oauth:token-type:jwt")
         assert (answer.status_code, answer.json()["scope"]) == (200, "jobs:read"), answer.text
-        assert claims(answer.json()["access_token"])["act"] == {"sub": back.client_id}
+        made = claims(answer.json()["access_token"])
+        assert (made["act"], made["exp"] <= soon + LEEWAY) == ({"sub": back.client_id}, True)
         program = issuer.token(sub="robot", scope="jobs:read")
         assert await status(world.admin, program) == 200
         assert (await swap(back, program)).json()["error"] == "invalid_request", "a program is nobody"
