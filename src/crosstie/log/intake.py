@@ -72,7 +72,8 @@ class Intake:
             actor_type=actor.type,
             actor_id=actor.id,
             source=source or actor.principal,
-            correlation_id=envelope.get("correlation_id"),
+            # what begins a chain names it, so that all that follows is found by one id
+            correlation_id=envelope.get("correlation_id") or envelope["event_id"],
             causation_id=envelope.get("causation_id"),
             trace=trace,
         )

@@ -78,7 +78,7 @@ class Reactions:
             async with self._log.unit(
                 lease.tenant_id,
                 actor,
-                correlation_id=event.correlation_id,
+                correlation_id=event.correlation_id or event.event_id,
                 causation_id=event.event_id,
                 trace=lease.place,
             ) as unit:

@@ -16,7 +16,7 @@ import httpx2
 import structlog
 
 from crosstie.kit import clock, json, retry, webhook
-from crosstie.sandbox.books import Books, Document, Shelf
+from crosstie.sandbox.books import REQUEST, Books, Document, Shelf
 from crosstie.sandbox.broker import SCHEMES, Lost, Way, way
 from crosstie.sandbox.services import COUNTERPARTS
 
@@ -93,6 +93,7 @@ class Back:
         """Everything whose time has come."""
         for job in self._books.rows("SELECT * FROM jobs WHERE due <= ? ORDER BY due", time.time()):
             document = json.loads(job["document"])
+            REQUEST.set(document.get("request"))
             with self._books.change():
                 self._books.run("DELETE FROM jobs WHERE number = ?", job["number"])
                 shelf = Shelf(self._books, job["service"], document["about"])
@@ -114,6 +115,8 @@ class Back:
         """What came of one attempt: the state of the event, what was said, and the wait before the next."""
         document = {"event_id": event["id"], "event_type": event["type"], "timestamp": event["at"]}
         document["data"] = json.raw(event["data"])
+        if event["request"]:
+            document["correlation_id"] = event["request"]
         wait = min(FIRST * 2.0 ** event["attempts"], MOST)
         if target.broker:
             body = json.dumps(document | {"tenant_id": target.secret})

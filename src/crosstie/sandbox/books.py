@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,14 @@ CREATE TABLE IF NOT EXISTS effects (
     number INTEGER PRIMARY KEY, at TEXT, service TEXT, operation TEXT, key TEXT, about TEXT, thing TEXT);
 CREATE TABLE IF NOT EXISTS events (
     number INTEGER PRIMARY KEY, id TEXT, type TEXT, at TEXT, data BLOB, about TEXT, due REAL, attempts INTEGER,
-    state TEXT, said TEXT);
+    state TEXT, said TEXT, request TEXT);
 CREATE TABLE IF NOT EXISTS jobs (number INTEGER PRIMARY KEY, due REAL, service TEXT, name TEXT, document BLOB);
 CREATE INDEX IF NOT EXISTS due ON events (due) WHERE state = 'waiting';
 """
+
+
+#: the `X-Request-Id` that work is done for: what is told of it belongs to the same chain
+REQUEST: ContextVar[str | None] = ContextVar("request", default=None)
 
 
 class Books:
@@ -42,6 +47,8 @@ class Books:
         self._file = sqlite3.connect(path, isolation_level=None)
         self._file.row_factory = sqlite3.Row
         self._file.executescript(f"PRAGMA journal_mode = wal; PRAGMA synchronous = normal; {TABLES}")
+        if not self.rows("SELECT 1 FROM pragma_table_info('events') WHERE name = 'request'"):
+            self.run("ALTER TABLE events ADD COLUMN request TEXT")  # a file of an earlier version
 
     def close(self) -> None:
         """Let go of the file."""
@@ -73,9 +80,9 @@ class Books:
     def tell(self, event_type: str, data: Document, about: str | None) -> None:
         """Have Crosstie told of an event, at once and until it has heard."""
         self.run(
-            "INSERT INTO events (id, type, at, data, about, due, attempts, state)"
-            " VALUES (?, ?, ?, ?, ?, ?, 0, 'waiting')",
-            str(ids.uuid7()), event_type, stamp(), json.dumps(data), about, time.time(),
+            "INSERT INTO events (id, type, at, data, about, due, attempts, state, request)"
+            " VALUES (?, ?, ?, ?, ?, ?, 0, 'waiting', ?)",
+            str(ids.uuid7()), event_type, stamp(), json.dumps(data), about, time.time(), REQUEST.get(),
         )  # fmt: skip
 
 
@@ -127,9 +134,10 @@ class Shelf:
 
     def later(self, seconds: float, name: str, **document: Any) -> None:
         """Have a verb of this service run after so many seconds."""
+        document |= {"about": self.about, "request": REQUEST.get()}
         self.books.run(
             "INSERT INTO jobs (due, service, name, document) VALUES (?, ?, ?, ?)",
-            time.time() + seconds, self.service, name, json.dumps(document | {"about": self.about}),
+            time.time() + seconds, self.service, name, json.dumps(document),
         )  # fmt: skip
 
 

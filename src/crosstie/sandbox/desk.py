@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from crosstie.contracts.services import Operation, Service
 from crosstie.kit import json
-from crosstie.sandbox.books import Books, Document, Shelf, stamp
+from crosstie.sandbox.books import REQUEST, Books, Document, Shelf, stamp
 from crosstie.sandbox.call import Bad, Reader
 from crosstie.sandbox.door import SCHEMES, Door
 from crosstie.sandbox.fault import Fault, Faults
@@ -48,6 +48,7 @@ class Desk:
     async def answer(self, request: Request) -> Response:
         """The whole of one call, noted from its beginning to its end."""
         body = await request.body()
+        REQUEST.set(request.headers.get("x-request-id"))
         key = request.headers.get(KEY) if self._operation.mutates else None
         number = self._books.run(
             "INSERT INTO requests (at, service, operation, key, body) VALUES (?, ?, ?, ?, ?)",

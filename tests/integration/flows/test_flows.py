@@ -117,7 +117,7 @@ async def test_a_treasury_that_fails_twice_makes_one_invoice_and_tells_of_it(
     outside.target = Target(tenant.url, tenant.key)
     await connect(client, outside, "treasury")
     outside.fault("treasury.create_invoice", "status", status=503, times=2)
-    await tell(client, "erp.opportunity.won")
+    won = await tell(client, "erp.opportunity.won")
     await until(lambda: outside.effects("treasury.create_invoice"))
     requests = outside.listed("requests")
     assert [each["status"] for each in requests] == [201, 503, 503]
@@ -128,6 +128,10 @@ async def test_a_treasury_that_fails_twice_makes_one_invoice_and_tells_of_it(
     (call,) = (await client.get("/api/v1/service-calls")).json()["data"]
     assert (call["status"], call["about_id"]) == ("done", "opportunity-uuid")
     assert call["answer"]["total_amount"] == "10000.00"
+    chain = (await client.get("/api/v1/events", params={"correlation_id": won})).json()["data"]
+    assert {each["event_type"] for each in chain} == {
+        "erp.opportunity.won", "service_call.requested", "service_call.completed", "treasury.invoice.created",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["reset", "garbage", "drip"])
