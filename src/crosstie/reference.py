@@ -28,7 +28,7 @@ def pages(catalogue: Catalogue) -> dict[str, str]:
     """Every page by its path below `docs/reference/`."""
     return {
         "settings.md": settings(),
-        "limits.md": limits(),
+        "limits.md": limits(catalogue),
         "events.md": event_types(catalogue),
         "nouns.md": nouns(catalogue),
         "metrics.md": metrics(),
@@ -61,8 +61,9 @@ def settings() -> str:
     )
 
 
-def limits() -> str:
+def limits(catalogue: Catalogue) -> str:
     """Every limit that a caller or a receiver can meet."""
+    bounded = [resource for resource in catalogue.resources.values() if resource.most is not None]
     rows = [
         ("Body of a request", f"{body.LIMIT >> 20} MiB", "413 `too_large`"),
         ("Body of `/bulk` and `/events/batch`", f"{body.BULK_LIMIT >> 20} MiB", "413 `too_large`"),
@@ -80,7 +81,7 @@ def limits() -> str:
         ("Values of one filter", f"{filters.ANY}", "400 `unknown_parameter`"),
         ("Items of a bulk request", f"{bulk.MOST}", "422 `invalid`"),
         ("Events of a batch", f"{events.MOST}", "422 `invalid`"),
-        ("Event types that a tenant registers", f"{events.TYPES}", "409 `conflict`"),
+        *((f"Records of `{noun.name}` of one tenant", f"{noun.most}", "409 `conflict`") for noun in bounded),
         ("Idempotency-Key", "255 characters, kept 72 h", "400 `bad_request`"),
         *_live(),
         *_quotas(),

@@ -39,8 +39,8 @@ FORM = Shape(
 )
 
 
-def bulk(noun: Noun) -> Operation:
-    """The operation of a noun."""
+def bulk(noun: Noun, made: Schema) -> Operation:
+    """The operation of a noun; `made` is what a creation answers."""
     resource = noun.resource
 
     async def handler(request: Request) -> Answer:
@@ -68,7 +68,7 @@ def bulk(noun: Noun) -> Operation:
         noun.write,
         (),
         _given(resource),
-        answers={200: _answer(resource)},
+        answers={200: _answer(made)},
         problems=(400, 401, 403, 406, 408, 409, 413, 415, 422, 429),
         tag=resource.name,
         limit=body.BULK_LIMIT,
@@ -89,13 +89,13 @@ def _given(resource: Resource) -> Schema:
     }
 
 
-def _answer(resource: Resource) -> Schema:
+def _answer(made: Schema) -> Schema:
     result = {
         "type": "object",
         "required": ["status"],
         "properties": {
             "status": {"type": "integer"},
-            "data": {"$ref": f"#/components/schemas/{resource.title}"},
+            "data": made,
             "problem": {"$ref": "#/components/schemas/Problem"},
         },
     }

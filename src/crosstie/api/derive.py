@@ -44,15 +44,15 @@ def noun(resource: Resource, api: Api) -> Iterator[Operation]:
             f"{name}.list", "GET", path, f"List {name}.", handlers.list, read, listing(resource), None,
             answers={200: page}, problems=(400, 401, 403, 406, 429), tag=tag,
         )  # fmt: skip
+    made = {"$ref": f"#/components/schemas/{resource.title}Made"} if resource.shown_once else record
     if "create" in resource.verbs and resource.upload is None:
-        made = record if not resource.shown_once else _with(resource, resource.shown_once)
         body = {"$ref": f"#/components/schemas/{resource.title}Create"}
         yield Operation(
             f"{name}.create", "POST", path, f"Make a {word}.", handlers.create, write, (KEY,), body,
             answers={201: made}, problems=WRITE, tag=tag,
         )  # fmt: skip
     if "bulk" in resource.verbs and resource.upload is None and "create" in resource.verbs:
-        yield bulk(handlers)
+        yield bulk(handlers, made)
     if "retrieve" in resource.verbs:
         yield Operation(
             f"{name}.retrieve", "GET", one, f"Read a {word}.", handlers.retrieve, read,
@@ -160,6 +160,8 @@ def schemas(resource: Resource) -> dict[str, Schema]:
             "next_cursor": {"type": ["string", "null"]},
         },
     }
+    if resource.shown_once:
+        found[f"{name}Made"] = _with(resource, resource.shown_once)
     if "create" in resource.verbs:
         found[f"{name}Create"] = resource.creation.schema()
     if "put" in resource.verbs:

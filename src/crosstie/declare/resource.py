@@ -119,6 +119,8 @@ class Resource:
     extra_told: bool = False
     #: the column that names whose record it is: no other user sees it, but for those who may do everything
     own: Attribute | None = None
+    #: records that a tenant may have, where work grows by each of them; another is refused with 409
+    most: int | None = None
     #: whose change alters who hears of which event
     routes: bool = False
     #: the record as a page for people

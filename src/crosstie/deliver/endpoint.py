@@ -123,6 +123,7 @@ ENDPOINTS = Resource(
     row=WebhookEndpoint,
     name="webhook-endpoints",
     tier=1,
+    most=1000,
     read=(
         WebhookEndpoint.id,
         *WRITTEN,

@@ -67,6 +67,8 @@ async def create(unit: Unit, resource: Resource, values: Mapping[str, Any], verb
         twin = await _twin(unit, resource, values)
         if twin is not None:
             return twin
+    if resource.most is not None:
+        await _room(unit, resource, resource.most)
     if resource.rule:
         await resource.rule(unit, None, whole)
     row = unit.insert(resource.row, whole)
@@ -166,6 +168,16 @@ async def _twin(unit: Unit, resource: Resource, values: Mapping[str, Any]) -> Ro
             errors=[Fault(f"/{name}", "differs", "is not that of the earlier one") for name in other],
         )
     return twin
+
+
+async def _room(unit: Unit, resource: Resource, most: int) -> None:
+    """Raise Conflict where the tenant has as many records as it may. Those who make one come one after the other."""
+    await unit.flush()
+    named = repr((unit.tenant_id, resource.name)).encode()
+    await unit.connection.fetchval("SELECT pg_advisory_xact_lock($1)", lock.number(named))
+    (row,) = await unit.select(sa.select(sa.func.count()).select_from(resource.row.__table__))
+    if row[0] >= most:
+        raise Conflict(f"There are {most} {resource.name.replace('-', ' ')} already: a tenant may have no more.")
 
 
 def fact(resource: Resource, row: Row, log: Log) -> dict[str, Any]:

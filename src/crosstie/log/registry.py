@@ -138,6 +138,7 @@ EVENT_TYPES = Resource(
     verbs=frozenset(("create", "retrieve", "update")),
     events=Events(deleted=None),
     rule=_rule,
+    most=MOST,
 )
 
 

@@ -180,4 +180,5 @@ ALERT_RULES = Resource(
     rule=_rule,
     before_delete=_deleted,
     before_read=ensure,
+    most=100,
 )  # fmt: skip

@@ -1,22 +1,26 @@
 """The watcher: every few seconds one process of the installation looks at each tenant that something happens at.
 
-All that it knows is in rows: another process goes on where it left off. One look is one Unit: how integrations are,
-then the alerts that follow, each change with its event.
+All that it knows is in rows: another process goes on where it left off. A look is a Unit about how integrations are,
+then short ones about the alerts that follow, each change with its event: a long one would hold up the log's readers.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any
 from uuid import UUID, uuid5
 
+import sqlalchemy as sa
 import structlog
 
 from crosstie.db.engine import TROUBLE
+from crosstie.db.statement import fetch
 from crosstie.kit import clock
 from crosstie.log import change
 from crosstie.log.unit import Log, Unit
@@ -32,6 +36,9 @@ EVERY, WHOLE = 5.0, 60.0
 #: minutes in which a tenant counts as one that something happens at, and hours that pulses are kept
 RECENT, KEPT = timedelta(minutes=10), timedelta(hours=2)
 BATCH = 5000
+#: seconds that one look at a tenant may take, and one Unit of it, before no more is begun
+LOOK, HOLD = 2.0, 0.5
+ORDER = Random()  # noqa: S311  # which rule comes first, guards nothing
 logger = structlog.get_logger()
 
 
@@ -82,30 +89,46 @@ class Watcher:
 
 
 async def look(log: Log, tenant_id: UUID, operator: str = "") -> None:
-    """One look at a tenant, unless another process is at it."""
+    """One look at a tenant, unless another process is at it. Its rules come in any order: those that time did not
+    suffice for have their turn at a later look."""
+    until = time.monotonic() + LOOK
     async with log.unit(tenant_id) as unit:
         survey = await health.survey(unit)
         if survey is None:
             return
-        operated = survey.slug == operator
-        await usual(unit, operated=operated)
-        await _alerts(unit, survey)
+        await usual(unit, operated=survey.slug == operator)
+        ids = [row["id"] for row in await unit.select(sa.select(AlertRule.__table__.c.id))]
+    ORDER.shuffle(ids)
+    while ids:
+        async with log.unit(tenant_id) as unit:
+            await _alerts(unit, ids, survey, time.monotonic() + HOLD)
+        if time.monotonic() >= until:
+            return
 
 
-async def _alerts(unit: Unit, survey: Survey) -> None:
-    """Bring every rule's alerts up to what was measured."""
+async def _alerts(unit: Unit, ids: list[UUID], survey: Survey, until: float) -> None:
+    """Bring the alerts of rules up to what was measured, for as long as a Unit may last; `ids` are those left."""
     windows = {WINDOW: survey.calls}
-    known = {(row.rule_id, row.subject_id): row for row in await health.rows(unit, Alert)}
-    for rule in await health.rows(unit, AlertRule):
-        if rule.window_seconds not in windows:
-            measured = await measure.calls(unit, rule.window_seconds)
-            windows[rule.window_seconds] = {id: calls for id, (_, calls) in measured.items()}
-        readings = await _readings(unit, rule, survey.integrations, windows[rule.window_seconds])
-        for reading in readings.values():
-            await _judged(unit, rule, known.pop((rule.id, reading.subject_id), None), reading)
-        for key in [key for key in known if key[0] == rule.id]:
-            row = known.pop(key)
-            await _judged(unit, rule, row, Reading(row.subject_id, row.subject, 0.0))
+    while ids:
+        found = await unit.fetch(fetch(AlertRule.__table__, lock=True), key_tenant=unit.tenant_id, key_id=ids.pop())
+        for rule in map(AlertRule.view, found):
+            if rule.window_seconds not in windows:
+                measured = await measure.calls(unit, rule.window_seconds)
+                windows[rule.window_seconds] = {id: calls for id, (_, calls) in measured.items()}
+            await _rule(unit, rule, survey, windows[rule.window_seconds])
+        if time.monotonic() >= until:
+            return
+
+
+async def _rule(unit: Unit, rule: AlertRule, survey: Survey, called: Mapping[UUID, Calls]) -> None:
+    """Bring one rule's alerts up to what was measured."""
+    table = Alert.__table__
+    query = sa.select(table).where(table.c.rule_id == sa.bindparam("rule_id", type_=sa.Uuid())).with_for_update()
+    known = {row["subject_id"]: Alert.view(row) for row in await unit.select(query, rule_id=rule.id)}
+    for reading in (await _readings(unit, rule, survey.integrations, called)).values():
+        await _judged(unit, rule, known.pop(reading.subject_id, None), reading)
+    for row in known.values():
+        await _judged(unit, rule, row, Reading(row.subject_id, row.subject, 0.0))
 
 
 async def _readings(

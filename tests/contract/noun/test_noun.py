@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx2
+import jsonschema_rs
 import pytest
 
 from crosstie.access.role import BUILT_IN
@@ -27,6 +28,7 @@ MADE = [noun for noun in NOUNS.values() if noun.name in SAMPLES]
 CHANGED = [noun for noun in MADE if "update" in noun.verbs]
 DELETED = [noun for noun in MADE if "delete" in noun.verbs]
 MOVED = [noun for noun in MADE if noun.machine]
+MANY = [noun for noun in MADE if "bulk" in noun.verbs and noun.upload is None]
 
 
 def each(nouns: list[Resource]) -> pytest.MarkDecorator:
@@ -99,6 +101,21 @@ async def test_what_is_made_can_be_read_and_is_heard_of_once(world: World, noun:
     data = without(events[0]["data"], noun)
     assert data.pop(f"{noun.singular}_id") == document["id"]
     assert data == {name: value for name, value in without(document, noun).items() if name != "id"}
+
+
+@each(MANY)
+async def test_many_are_made_at_once_and_answered_as_documented(world: World, noun: Resource) -> None:
+    items = [await SAMPLES[noun.name].body(world), {"no_such": 1}]
+
+    answer = await world.client.post(f"{noun.path}/bulk", json={"items": items})
+
+    assert answer.status_code == 200, answer.text
+    assert [result["status"] for result in answer.json()["results"]] == [201, 422]
+    document = (await world.client.get("/openapi.json")).json()
+    media = document["paths"][f"{noun.path}/bulk"]["post"]["responses"]["200"]["content"]["application/json"]
+    jsonschema_rs.validator_for(media["schema"] | {"components": document["components"]}).validate(answer.json())
+    for field in noun.shown_once:
+        assert answer.json()["results"][0]["data"][field.name]
 
 
 @each(MADE)
