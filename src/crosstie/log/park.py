@@ -21,6 +21,7 @@ from crosstie.db import session
 from crosstie.db.engine import AWAY, Connection
 from crosstie.errors import EventTypeUnknown, Problem
 from crosstie.kit import clock, ids, json, retry
+from crosstie.log import dialect
 from crosstie.log.append import columns
 from crosstie.log.event import Actor
 from crosstie.log.ingest import Arrival, Ingest
@@ -74,7 +75,9 @@ class Odd:
 
 def odd(tenant_id: UUID, source: str, document: Any, raw: bytes, problem: Problem) -> Odd:
     """What is kept of a document that the intake refused."""
-    named = document.get("event_type") or document.get("type") if isinstance(document, dict) else None
+    named = None
+    if isinstance(document, dict):  # by the name under which it would be registered
+        named = dialect.normal(document)[0].get("event_type") or document.get("type")
     detail = " ".join([problem.detail, *(f"{fault.pointer} {fault.message}." for fault in problem.errors[:5])])
     return Odd(
         tenant_id,

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx2
+import pytest
 
 from crosstie.catalog import catalogue
 from tests.integration.broker.conftest import Hub
@@ -72,14 +73,18 @@ async def test_dialects_of_partners_are_understood(hub: Hub, peer: Peer) -> None
     assert {event["event_type"] for event in found} == {name}
 
 
-async def test_an_unknown_type_is_parked_until_it_is_registered(hub: Hub, peer: Peer) -> None:
+@pytest.mark.parametrize("theirs", [False, True])
+async def test_an_unknown_type_is_parked_until_it_is_registered(hub: Hub, peer: Peer, theirs: bool) -> None:
     tenant = await hub.stage.tenant()
     document = envelope(tenant, event_type="acme.meter.read", data={"meter": "M-1"})
+    if theirs:
+        document["id"], document["payload"] = document.pop("event_id"), document.pop("data")
+        document |= {"aggregate_type": "acme", "event_type": "meter.read"}
     await peer.send("acme.meter.read", json.dumps(document).encode())
     async with tenant.client() as client:
         (letter,) = await polled(client, "/api/v1/dead-letters", 1)
         assert (letter["status"], letter["cause"]) == ("parked", "event_type_unknown")
-        assert letter["event"] == document
+        assert (letter["event"], letter["event_type"]) == (document, "acme.meter.read")
         given = {"name": "acme.meter.read", "summary": "A meter.", "data_schema": {"type": "object"}}
         assert (await client.post("/api/v1/event-types", json=given)).status_code == 201
         (event,) = await log(client, 1, event_type="acme.meter.read")
