@@ -26,9 +26,9 @@ REVIEWED = ("uq_tenants_slug", "uq_tenant_domains_domain")
 
 
 @pytest.fixture
-async def behind(cluster: Rig) -> AsyncIterator[asyncpg.Connection]:
-    """A connection past row-level security, in a transaction that is rolled back."""
-    connection = await cluster.stage.superuser()
+async def behind(rig: Rig) -> AsyncIterator[asyncpg.Connection]:
+    """A connection past row-level security, in a transaction that is rolled back; nobody serves, and waits for it."""
+    connection = await rig.stage.superuser()
     transaction = connection.transaction()
     await transaction.start()
     yield connection

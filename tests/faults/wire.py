@@ -119,7 +119,8 @@ class NatsWire(Asking):
         stream = connection.jetstream()
         try:
             await asyncio.gather(*(
-                stream.publish(f"crosstie.in.{name.partition(' ')[0]}", body) for name, body in messages.items()
+                stream.publish(f"crosstie.in.{name.partition(' ')[0]}", body, timeout=PATIENCE)
+                for name, body in messages.items()
             ))  # fmt: skip
         finally:
             await connection.close()
