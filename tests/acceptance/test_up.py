@@ -34,15 +34,31 @@ SECONDS = 200
 
 
 class Running:
-    """One `crosstie up --demo`, with what it has printed so far."""
+    """A `crosstie up --demo` that may be ended and started again, with what it has printed since its start."""
+
+    process: subprocess.Popen[str]
+    reader: threading.Thread
+    lines: list[str]
 
     def __init__(self, command: Command) -> None:
         self.command = command
         self.url = f"http://127.0.0.1:{command.environ['CROSSTIE_PORT']}"
-        self.process = command.start("up", "--demo")
-        self.lines: list[str] = []
+
+    def start(self) -> None:
+        """Start it; returns when it shows what happens."""
+        self.lines = []
+        self.process = self.command.start("up", "--demo")
         self.reader = threading.Thread(target=self._read)
         self.reader.start()
+        self.says("What happens from now on")
+
+    def stop(self) -> None:
+        """Ctrl-C, unless it has ended."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(100)
+        self.reader.join(60)
+        if self.process.returncode != -signal.SIGKILL:
+            assert self.process.returncode == 0, self.lines
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -91,17 +107,28 @@ class Running:
 
 @contextmanager
 def up(command: Command) -> Iterator[Running]:
-    """`up --demo` until the end of the block, then Ctrl-C."""
+    """`up --demo` until the end of the block."""
     running = Running(command)
     try:
-        running.says("What happens from now on")
+        running.start()
         yield running
     finally:
-        running.process.send_signal(signal.SIGINT)
-        running.process.wait(100)
-        running.reader.join(60)
-    if running.process.returncode != -signal.SIGKILL:
-        assert running.process.returncode == 0, running.lines
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One that was begun from nothing; most tests need no more of their own."""
+    with up(_command(tmp_path_factory.mktemp("up") / "home")) as running:
+        yield running
+
+
+@pytest.fixture
+def running(house: Running) -> Running:
+    """It runs, whatever the test before did with it."""
+    if house.process.poll() is not None:
+        house.start()
+    return house
 
 
 def _command(home: Path) -> Command:
@@ -120,38 +147,38 @@ def _postgres(running: Running) -> psutil.Process:
     return psutil.Process(pid)
 
 
-def test_from_nothing_to_a_live_feed_and_back(tmp_path: Path) -> None:
+def test_from_nothing_to_a_live_feed_and_back(tmp_path: Path, running: Running) -> None:
     command = _command(tmp_path / "first")
-    with up(command) as running, up(_command(tmp_path / "second")) as beside:
-        _demo_is_as_promised(running)
-        _the_admin_signs_in(running)
-        assert beside.demo["api_key"] != running.demo["api_key"]
-        _what_happens_is_shown_and_delivered(running)
+    with up(command) as first:
+        _demo_is_as_promised(first)
+        _the_admin_signs_in(first)
+        assert first.demo["api_key"] != running.demo["api_key"]
+        _the_story_is_told(first)
+        _what_happens_is_shown_and_delivered(first)
         second = command("up")
         assert (second.code, "already runs" in second.err) == (5, True)
-        _a_dead_child_comes_again(running)
-        postgres = _postgres(running)
+        _a_dead_child_comes_again(first)
+        postgres = _postgres(first)
     assert not postgres.is_running()
     with pytest.raises(httpx2.ConnectError):
-        httpx2.get(f"{running.url}/livez")
+        httpx2.get(f"{first.url}/livez")
 
 
-def test_after_a_crash_the_next_start_carries_on(tmp_path: Path) -> None:
-    command = _command(tmp_path / "home")
-    with up(command) as running:
-        before, count = running.demo, _count(running)
-        children = psutil.Process(running.process.pid).children(recursive=True)
-        own = [each for each in children if "crosstie.cli" in each.cmdline()]
-        postgres = _postgres(running)
-        running.process.kill()
-        psutil.wait_procs(own, timeout=60)
-        assert [each for each in own if each.is_running()] == []
-        assert postgres.is_running()
+def test_after_a_crash_the_next_start_carries_on(running: Running) -> None:
+    before, count = running.demo, _count(running)
+    children = psutil.Process(running.process.pid).children(recursive=True)
+    own = [each for each in children if "crosstie.cli" in each.cmdline()]
+    postgres = _postgres(running)
+    running.process.kill()
+    psutil.wait_procs(own, timeout=60)
+    assert [each for each in own if each.is_running()] == []
+    assert postgres.is_running()
+    running.stop()
     postgres.kill()
-    with up(command) as running:
-        assert running.demo == before
-        assert _count(running) == count
-        assert not any("Loaded" in line for line in running.lines)
+    running.start()
+    assert running.demo == before
+    assert _count(running) == count
+    assert not any("Loaded" in line for line in running.lines)
 
 
 def _count(running: Running) -> int:
@@ -207,9 +234,10 @@ def _a_dead_child_comes_again(running: Running) -> None:
         assert client.post("/api/v1/clients", json={"name": "After the crash"}).status_code == 201
 
 
-def test_the_sandbox_fails_on_demand_and_what_failed_is_tried_again(tmp_path: Path) -> None:
-    with up(_command(tmp_path / "home")) as running, running.client() as client:
-        (endpoint,) = client.get("/api/v1/webhook-endpoints").json()["data"]
+def test_the_sandbox_fails_on_demand_and_what_failed_is_tried_again(running: Running) -> None:
+    with running.client() as client:
+        endpoints = client.get("/api/v1/webhook-endpoints").json()["data"]
+        (endpoint,) = (each for each in endpoints if each["url"].endswith("/hooks/demo"))
         sandbox = endpoint["url"].removesuffix("/hooks/demo")
         assert httpx2.post(f"{sandbox}/faults", json={"status": 503}).json()["status"] == 503
         assert httpx2.post(f"{sandbox}/faults", json={"status": 99}).status_code == 422
@@ -235,35 +263,41 @@ def test_the_sandbox_fails_on_demand_and_what_failed_is_tried_again(tmp_path: Pa
         assert ["To the sandbox" in each["text"] for each in mails if each["to"] == "seen@example.com"] == [True]
 
 
-def test_a_won_opportunity_becomes_one_invoice_at_a_treasury_that_fails_twice(tmp_path: Path) -> None:
-    command = _command(tmp_path / "home")
-    with up(command) as running, running.client() as client:
-        running.says("event    treasury.invoice.created")
-        running.says("answered 201")
-        asked = [line for line in running.lines if "treasury.create_invoice" in line]
-        assert [line.split("answered ")[1].split()[0] for line in asked] == ["503", "503", "201"]
-        assert len({line.split("(key ")[1] for line in asked}) == 1
-        assert any("event    erp.opportunity.won" in line for line in running.lines)
+def _the_story_is_told(running: Running) -> None:
+    """A won opportunity becomes one invoice at a treasury that fails twice."""
+    running.says("event    treasury.invoice.created")
+    running.says("answered 201")
+    asked = [line for line in running.lines if "treasury.create_invoice" in line]
+    assert [line.split("answered ")[1].split()[0] for line in asked] == ["503", "503", "201"]
+    assert len({line.split("(key ")[1] for line in asked}) == 1
+    assert any("event    erp.opportunity.won" in line for line in running.lines)
+    with running.client() as client:
         assert _story(client) == (1, ["done"], 1)
-        sandbox = client.get("/api/v1/service-providers/treasury").json()["base_url"]
-        page = httpx2.get(f"{sandbox}/story").text
-        assert (page.count("503"), "<strong>1</strong>" in page) == (2, True)
-        httpx2.post(f"{sandbox}/story")
-        running.until(lambda: _story(client) == (2, ["done"] * 2, 2), "another one")
-    with up(command) as running, running.client() as client:
-        assert _story(client) == (2, ["done"] * 2, 2)
+        page = httpx2.get(f"{_treasury(client)}/story").text
+    assert (page.count("503"), "<strong>1</strong>" in page) == (2, True)
 
 
-def test_kills_on_both_sides_leave_one_invoice_per_opportunity(tmp_path: Path) -> None:
-    with up(_command(tmp_path / "home")) as running, running.client() as client:
-        running.says("answered 201")
+def test_every_story_is_told_once_and_none_again_after_a_stop(running: Running) -> None:
+    with running.client() as client:
+        before = _settled(running, client)
+        httpx2.post(f"{_treasury(client)}/story")
+        running.until(lambda: _settled(running, client) == before + 1, "another one")
+    running.stop()
+    running.start()
+    with running.client() as client:
+        assert _story(client) == (before + 1, ["done"] * (before + 1), before + 1)
+
+
+def test_kills_on_both_sides_leave_one_invoice_per_opportunity(running: Running) -> None:
+    with running.client() as client:
+        before = _settled(running, client)
         for number in range(20):
             running.until(partial(_won, client, number), "the event is taken")
             if number in (5, 9, 15):
                 running.child("sandbox").kill()
             if number == 9:
                 running.child("serve").kill()
-        running.until(lambda: _story(client) == (21, ["done"] * 21, 21), "an invoice for each, told of once")
+        running.until(lambda: _settled(running, client) == before + 20, "an invoice for each, told of once")
 
 
 def _won(client: httpx2.Client, number: int) -> bool:
@@ -272,30 +306,45 @@ def _won(client: httpx2.Client, number: int) -> bool:
     return client.post("/api/v1/events", json=event).status_code == 202
 
 
+def _treasury(client: httpx2.Client) -> str:
+    """Where the sandbox is, which plays it."""
+    return str(client.get("/api/v1/service-providers/treasury").json()["base_url"])
+
+
 def _story(client: httpx2.Client) -> tuple[int, list[str], int]:
     """Invoices at the treasury, calls of it, and events that tell of invoices."""
-    sandbox = client.get("/api/v1/service-providers/treasury").json()["base_url"]
-    done = httpx2.get(f"{sandbox}/services/effects").json()["data"]
-    assert {each["count"] for each in done} == {1}
+    done = httpx2.get(f"{_treasury(client)}/services/effects").json()["data"]
+    assert all(each["count"] == 1 for each in done)
     calls = client.get("/api/v1/service-calls").json()["data"]
     told = client.get("/api/v1/events", params={"event_type": "treasury.invoice.created"}).json()["data"]
     return len(done), [each["status"] for each in calls], len(told)
 
 
-def test_what_is_under_way_is_finished_before_it_stops(tmp_path: Path, receiver: Receiver) -> None:
+def _settled(running: Running, client: httpx2.Client) -> int:
+    """How many invoices there are, once there are some and each was called for and is told of."""
+
+    def count() -> int:
+        made, calls, told = _story(client)
+        return made if (calls, told) == (["done"] * made, made) else 0
+
+    return int(running.until(count, "each is told of"))
+
+
+def test_what_is_under_way_is_finished_before_it_stops(running: Running, receiver: Receiver) -> None:
     async def slowly(received: Received) -> web.Response:
         await asyncio.sleep(3)
         return web.Response(status=204)
 
     receiver.answer = slowly
-    command = _command(tmp_path / "home")
-    with up(command) as running, running.client() as client:
+    with running.client() as client:
         hook = {"url": f"{receiver.url}/hook", "event_types": ["client.created"]}
         endpoint = client.post("/api/v1/webhook-endpoints", json=hook).json()["id"]
         client.post("/api/v1/clients", json={"name": "Under way"})
         running.until(lambda: receiver.got, "the webhook")
-    with held(Settings(home=command.home), print):
-        assert asyncio.run(_deliveries(command.home, endpoint)) == [("delivered", 1)]
+    running.stop()
+    home = running.command.home
+    with held(Settings(home=home), print):
+        assert asyncio.run(_deliveries(home, endpoint)) == [("delivered", 1)]
     assert len(receiver.got) == 1
 
 
