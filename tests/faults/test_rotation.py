@@ -76,11 +76,11 @@ async def gated(rig: Rig) -> AsyncIterator[asyncpg.Connection]:
 async def cut(rig: Rig, guard: asyncpg.Connection, command: Command, value: int, *words: str) -> None:
     """Begin a rotation, and kill it where it stands before this value: until then it cannot go on."""
     await guard.execute("SELECT pg_advisory_lock(4711, $1)", value)
-    child = command.start(*words)
+    child = command.begin(*words)
     await rig.until(AT_GATE, seconds=120)
     assert child.poll() is None
     child.send_signal(signal.SIGKILL)
-    await asyncio.to_thread(child.communicate)
+    await asyncio.to_thread(child.wait)
     await guard.execute("SELECT pg_advisory_unlock(4711, $1)", value)
     await rig.until(NOBODY, seconds=120)  # the database has noticed
 
@@ -108,6 +108,7 @@ async def run(rig: Rig, kills: int, values: int, note: Note) -> None:
                 rolled = await client.post(f"/api/v1/webhook-endpoints/{made.json()['id']}/rotate-secret")
                 assert rolled.status_code == 200, rolled.text
                 reads.append(number)
+                await asyncio.sleep(0.02)
 
     async with gated(rig) as guard, asyncio.TaskGroup() as group:
         for number in range(4):

@@ -52,6 +52,11 @@ class Command:
         """Run one command to its end."""
         return Done(*fork.run(words, self.env(**env), self.home, stdin, seconds))
 
+    def begin(self, *words: str, **env: str) -> fork.Forked:
+        """Begin a command that nobody listens to."""
+        with Path(os.devnull).open("r+b") as nothing:
+            return fork.start(words, self.env(**env), self.home, [nothing.fileno()] * 3)
+
     def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
         """Begin a command that goes on; its output is read by the caller."""
         return subprocess.Popen(
