@@ -59,6 +59,7 @@ class RabbitServer:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
             "RABBITMQ_CONF_ENV_FILE": os.devnull,
             "ERL_EPMD_PORT": str(self._registry),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",  # nobody spins in wait
         }
         self._process = subprocess.Popen(
             [script], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
