@@ -6,9 +6,9 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 # Their tests run side by side, each process with installations of its own: those that wait leave the machine to others.
-# The few that must have it to themselves say why by their marker `alone`.
+# The few that must have it to themselves say why by their marker `alone`; they come first, so that one process compiles
+# the tests for all.
 SUITES = $(wildcard $(addprefix tests/,unit contract integration acceptance browser faults))
-ALONE = $(wildcard tests/faults)
 
 # Certificates of the system, so that it works behind a proxy that has its own; pip, with the machine's own
 # configuration, where uv cannot reach an index.
@@ -16,7 +16,8 @@ UV_SYSTEM_CERTS ?= 1
 UV_HTTP_TIMEOUT ?= 60
 export UV_SYSTEM_CERTS UV_HTTP_TIMEOUT
 fetch = $(BIN)/uv pip install -q --python $(BIN)/python $(1) || $(BIN)/python -m pip install -q $(1)
-# Without bytecode every start takes three times as long, and PYTHONDONTWRITEBYTECODE may keep a start from writing it.
+# Without bytecode every start takes three times as long, and tests are compiled by each process that runs some.
+unexport PYTHONDONTWRITEBYTECODE
 compile = $(BIN)/python -m compileall -q -j 0 $(1) || true
 
 # Servers that tests talk to, and a browser, from Debian where one is missing and may be installed.
@@ -36,8 +37,8 @@ up: install  ## run Crosstie with a demo tenant
 
 test: .venv/test.stamp tests/judges/node_modules/.stamp servers  ## every test in its short form
 	@$(call compile,src migrations tests)
+	$(BIN)/pytest -m 'alone and not proof' $(SUITES)
 	$(BIN)/pytest -m 'not proof and not alone' -n 5 --dist worksteal $(SUITES)
-	$(BIN)/pytest -m 'alone and not proof' $(ALONE)
 
 proof: .venv/test.stamp tests/judges/node_modules/.stamp servers  ## the long forms of fault, fuzz and load runs
 	$(BIN)/pytest -m proof --timeout 3600 $(SUITES)
