@@ -113,10 +113,27 @@ async def together(unit: Unit, noun: Noun, items: list[Any]) -> list[dict[str, A
             faults += [Fault(f"/items/{number}{f.pointer}", f.code, f.message) for f in problem.errors]
     if faults:
         raise Invalid("An item breaks the schema; nothing was written.", errors=faults)
+    await unit.flush()
+    await unit.connection.execute("SAVEPOINT items")
+    mark = unit.mark()
+    try:
+        results = await _made(unit, noun, decoded)
+        await unit.flush()
+    except Problem:
+        await unit.connection.execute("ROLLBACK TO SAVEPOINT items")
+        unit.forget(mark)
+        return await _made(unit, noun, [noun.decoded(item, unit.actor) for item in items], singly=True)
+    return results
+
+
+async def _made(unit: Unit, noun: Noun, decoded: list[dict[str, Any]], *, singly: bool = False) -> list[dict[str, Any]]:
+    """The records of a list. `singly`: written one after the other, so that it shows which one the database refuses."""
     results = []
     for number, values in enumerate(decoded):
         try:
             row = await change.create(unit, noun.resource, values)
+            if singly:
+                await unit.flush()
         except Problem as problem:
             errors = [Fault(f"/items/{number}{f.pointer}", f.code, f.message) for f in problem.errors]
             raise Invalid(

@@ -98,9 +98,12 @@ class Api:
 
 def key(request: Request, grant: Grant, raw: bytes) -> Key | None:
     """The request's Idempotency-Key, where it has one, with what it stands for."""
-    sent = request.headers.get("idempotency-key")
-    if sent is None:
+    given = request.headers.getlist("idempotency-key")
+    if not given:
         return None
+    if len(given) > 1:
+        raise BadRequest("Send one Idempotency-Key.")
+    (sent,) = given
     if not 0 < len(sent) <= 255:
         raise BadRequest("An Idempotency-Key has 1 to 255 characters.")
     conditions = request.headers.get("if-match", "")

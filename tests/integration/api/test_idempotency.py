@@ -38,6 +38,12 @@ async def test_another_body_or_route_is_refused(client: httpx2.AsyncClient) -> N
     refused(again, 422, "idempotency_key_reused")
 
 
+async def test_two_keys_are_refused(client: httpx2.AsyncClient) -> None:
+    keys = [("idempotency-key", "k-1"), ("idempotency-key", "k-2")]
+    refused(await client.post("/api/v1/clients", json={"name": "once"}, headers=keys), 400, "bad_request")
+    assert await names(client) == []
+
+
 async def test_verdicts_are_kept(client: httpx2.AsyncClient) -> None:
     path = (await client.post("/api/v1/clients", json={"name": "x"})).headers["location"]
     missing = f"/api/v1/clients/{uuid4()}"
