@@ -19,6 +19,7 @@ from crosstie.deliver.sender import RESERVED
 from crosstie.errors import EgressForbidden, Fault, Invalid
 from crosstie.kit import json
 from crosstie.kit.egress import Forbidden
+from crosstie.kit.http import PRINTABLE
 from crosstie.kit.mask import MASK
 from crosstie.log import registry
 from crosstie.log.operation import begin
@@ -35,8 +36,9 @@ async def _rule(unit: Unit, before: WebhookEndpoint | None, values: dict[str, An
     await registry.check(unit, values.get("event_types") or ())
     wrong = [Fault(f"/filter/{key}", "filter", message) for key, message in filter.faults(values.get("filter") or {})]
     wrong += [Fault(f"/headers/{name}", "header", message) for name, message in _headers(values.get("headers") or {})]
+    wrong += [Fault(f"/auth/{name}", name, message) for name, message in _credential(values.get("auth") or {})]
     if wrong:
-        raise Invalid("A filter or header cannot be used.", errors=wrong)
+        raise Invalid("A filter, header or credential cannot be used.", errors=wrong)
     id = before.id if before else values["id"]
     if values.get("headers") is not None:
         values |= await _hidden(unit, before, id, values["headers"])
@@ -66,11 +68,26 @@ def _headers(headers: Mapping[str, Any]) -> list[tuple[str, str]]:
         seen.add(name.lower())
         if not TOKEN.fullmatch(name):
             found.append((name, "is not the name of a header"))
-        elif name.lower() in RESERVED or name.lower().startswith("webhook-") or name.lower() == "content-type":
+        elif _ours(name):
             found.append((name, "is set by Crosstie"))
         elif not isinstance(value, str) or not VALUE.fullmatch(value):
             found.append((name, "must be printable text of at most 1000 characters"))
     return found
+
+
+def _credential(auth: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is wrong with a credential: what could not be sent is not taken."""
+    found = []
+    if auth and auth["type"] != "basic" and not PRINTABLE.fullmatch(auth["secret"]):
+        found.append(("secret", "must be printable ASCII: it goes into a header"))
+    if _ours(auth.get("header") or ""):
+        found.append(("header", "is set by Crosstie"))
+    return found
+
+
+def _ours(header: str) -> bool:
+    name = header.lower()
+    return name in RESERVED or name.startswith("webhook-") or name == "content-type"
 
 
 async def _hidden(unit: Unit, before: WebhookEndpoint | None, id: UUID, given: Mapping[str, str]) -> dict[str, Any]:

@@ -31,7 +31,12 @@ class Auth(Nested):
 AUTH = Auth(
     (
         Field(kinds.Choice(("basic", "bearer", "api_key")), name="type", doc="How it is sent."),
-        Field(kinds.Text(200), name="username", doc="With basic: the name.", nullable=True),
+        Field(
+            kinds.Text(200),
+            name="username",
+            doc="With basic: the name; without it the secret is `name:password`.",
+            nullable=True,
+        ),
         Field(
             kinds.Text(100, pattern=r"^[A-Za-z0-9-]+$"), name="header", doc="With api_key: the header.", nullable=True
         ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from crosstie.deliver.row import SEALED, TABLE
 from crosstie.deliver.sender import Request, Response, Sender
 from crosstie.kit import clock, text, webhook
 from crosstie.kit.crypto import Unsealable
+from crosstie.kit.http import basic
 from crosstie.log.event import Event
 from crosstie.log.sink import Lease, Outcome, Result, Route
 
@@ -164,8 +164,7 @@ def _credential(auth: Mapping[str, Any], secret: str) -> dict[str, str]:
         return {"authorization": f"Bearer {secret}"}
     if auth["type"] == "api_key":
         return {(auth["header"] or "x-api-key").lower(): secret}
-    pair = f"{auth['username'] or ''}:{secret}".encode()
-    return {"authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    return {"authorization": basic(auth["username"], secret)}
 
 
 def _outcome(response: Response, headers: Mapping[str, str], target: Target) -> Outcome:

@@ -8,6 +8,8 @@ whether anything had left: what was sent may have been done, even where no answe
 from __future__ import annotations
 
 import asyncio
+import base64
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +28,16 @@ IDLE = 15.0
 
 _ALWAYS = [("accept", "application/json"), ("accept-encoding", "identity"), ("user-agent", "Crosstie")]
 _CONNECTING = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout)
+
+
+PRINTABLE = re.compile(r"[\x21-\x7e]+")
+"""What a secret may be that goes into a header as it is."""
+
+
+def basic(name: str | None, secret: str) -> str:
+    """HTTP Basic (RFC 7617) as a header's value. Without a name the secret is `name:password`, or a password alone."""
+    pair = secret if name is None and ":" in secret else f"{name or ''}:{secret}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
 
 class Failed(OSError):

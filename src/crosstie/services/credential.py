@@ -8,7 +8,7 @@ import time
 from urllib.parse import urlencode
 
 from crosstie.kit import json
-from crosstie.kit.http import Client, Failed
+from crosstie.kit.http import Client, Failed, basic
 from crosstie.services.peer import Peer
 
 #: seconds before its end at which a token is no longer used, how long one without an end counts, tokens that are kept
@@ -31,8 +31,7 @@ class Credentials:
         if kind == "api_key":
             return {(peer.auth.get("header") or "X-API-Key").lower(): peer.secret}
         if kind == "basic":
-            pair = f"{peer.auth['username']}:{peer.secret}".encode()
-            return {"authorization": f"Basic {base64.b64encode(pair).decode()}"}
+            return {"authorization": basic(peer.auth["username"], peer.secret)}
         if kind == "oauth2":
             return {"authorization": f"Bearer {await self._token(peer, seconds)}"}
         return {}

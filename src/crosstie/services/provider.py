@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -21,6 +20,7 @@ from crosstie.declare.sealed import sealed
 from crosstie.declare.shape import Nested, Shape, fault
 from crosstie.errors import EgressForbidden, Fault, NotFound, StillReferenced
 from crosstie.kit.egress import Forbidden
+from crosstie.kit.http import PRINTABLE
 from crosstie.log import change
 from crosstie.log.unit import Log, Unit
 
@@ -34,7 +34,6 @@ WAITING = Statement(
     "SELECT id FROM service_calls WHERE service = $1::text AND status IN ('pending', 'running', 'uncertain') LIMIT 1",
     ["service"],
 )
-PRINTABLE = re.compile(r"[\x21-\x7e]+")
 #: headers that no credential may be
 RESERVED = frozenset(
     ("host", "content-length", "transfer-encoding", "connection", "content-type", "idempotency-key", "x-tenant-id")
@@ -60,7 +59,7 @@ AUTH = Auth(
     (
         Field(kinds.Choice(TYPES), name="type", doc="How Crosstie shows who it is."),
         _word("secret", "Token, key, password or client secret.", 16_000, min=1),
-        _word("username", "With basic: the name."),
+        _word("username", "With basic: the name; without it the secret is `name:password`."),
         _word("header", "With api_key: the header, X-API-Key unless given.", 100, pattern=r"^[A-Za-z0-9-]+$"),
         _word("token_url", "With oauth2: where tokens are had for client credentials.", 2000, format="uri"),
         _word("client_id", "With oauth2: the client."),
@@ -132,7 +131,8 @@ def _check(unit: Unit, values: Mapping[str, Any], auth: Mapping[str, Any], secre
         raise fault("/auth/secret", "secret", "must be printable ASCII: it goes into a header")
     if (auth.get("header") or "").lower() in RESERVED:
         raise fault("/auth/header", "header", "is set by Crosstie")
-    wanted = {"basic": ("username",), "oauth2": ("token_url", "client_id")}.get(auth["type"], ())
+    named = ":" in (secret or "")
+    wanted = {"basic": () if named else ("username",), "oauth2": ("token_url", "client_id")}.get(auth["type"], ())
     for name in wanted:
         if not auth.get(name):
             raise fault(f"/auth/{name}", "required", f"must be sent with {auth['type']}")

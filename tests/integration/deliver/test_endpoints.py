@@ -106,6 +106,9 @@ async def test_types_and_filter_narrow(client: httpx2.AsyncClient, receiver: Rec
         ({"headers": {"x": "a\r\nb: c"}}, "/headers/x", "header"),
         ({"secret": "whsec_short"}, "/secret", "secret"),
         ({"secret": ""}, "/secret", "secret"),
+        ({"auth": {"type": "bearer", "secret": "a\r\nb: c"}}, "/auth/secret", "secret"),
+        ({"auth": {"type": "api_key", "secret": "k", "header": "Host"}}, "/auth/header", "header"),
+        ({"auth": {"type": "api_key", "secret": "k", "header": "Webhook-Id"}}, "/auth/header", "header"),
         ({"rate_limit": {"requests": 0, "seconds": 1}}, "/rate_limit/requests", "range"),
     ],
 )
@@ -134,6 +137,23 @@ async def test_headers_and_credential_go_along_and_stay_out_of_sight(
     assert attempts[0]["response_status"] == 204
     assert attempts[0]["request"]["body"] == got.body.decode()
     assert "s3cret" not in str(attempts)
+
+
+@pytest.mark.parametrize(
+    ("auth", "sent"),
+    [
+        ({"username": "u", "secret": "p"}, "Basic dTpw"),
+        ({"secret": "u:p"}, "Basic dTpw"),
+        ({"secret": "p"}, "Basic OnA="),
+    ],
+)
+async def test_basic_has_a_name_of_its_own_or_one_inside_the_secret(
+    client: httpx2.AsyncClient, receiver: Receiver, auth: dict[str, Any], sent: str
+) -> None:
+    await make(client, f"{receiver.url}/", event_types=["client.created"], auth=auth | {"type": "basic"})
+    await make_client(client)
+    (got,) = await receiver.wait(1, "client.created")
+    assert got.headers["authorization"] == sent
 
 
 async def test_a_header_that_is_given_as_it_is_shown_stays_as_it_is(

@@ -85,6 +85,7 @@ async def test_there_is_no_such_service(client: httpx2.AsyncClient) -> None:
         ({"type": "api_key", "secret": "k1"}, "x-api-key", "k1"),
         ({"type": "api_key", "secret": "k1", "header": "X-Service-Key"}, "x-service-key", "k1"),
         ({"type": "basic", "secret": "p", "username": "u"}, "authorization", "Basic dTpw"),
+        ({"type": "basic", "secret": "u:p"}, "authorization", "Basic dTpw"),
     ],
 )
 async def test_credentials(
