@@ -13,6 +13,7 @@ from crosstie.declare import kind as kinds
 from crosstie.declare import sealed
 from crosstie.declare.event import SYSTEMS, EventType
 from crosstie.declare.field import Field
+from crosstie.declare.machine import Move
 from crosstie.declare.module import Module, Projection, Reaction
 from crosstie.declare.resource import Resource
 from crosstie.declare.row import Row
@@ -198,7 +199,7 @@ def noun_events(resource: Resource) -> Iterator[EventType]:
         if name:
             yield noun_event(resource, name, f"{article} {noun} {phrase}.")
     for move in resource.machine.moves if resource.machine else ():
-        yield noun_event(resource, move.event, move.doc, previous=True)
+        yield noun_event(resource, move.event, move.doc, move)
     for action in resource.actions:
         for name in action.events:
             yield noun_event(resource, name, action.doc)
@@ -206,16 +207,16 @@ def noun_events(resource: Resource) -> Iterator[EventType]:
         yield noun_event(resource, resource.upload.replaced, f"A {noun} got a new version.")
 
 
-def noun_event(resource: Resource, name: str, summary: str, *, previous: bool = False) -> EventType:
+def noun_event(resource: Resource, name: str, summary: str, move: Move | None = None) -> EventType:
     """One event type of a noun: its data is the noun as answers show it, the id under the noun's name."""
     fields = list(resource.fact.fields.values())
     schema = resource.fact.schema(output=True)
     properties = {event_key(resource, key): value for key, value in schema["properties"].items()}
     required = [event_key(resource, key) for key in schema["required"]]
     sample = {event_key(resource, field.name): example(field) for field in fields}
-    if previous and resource.machine:
+    if move and resource.machine:
         properties["previous_status"] = {"type": "string", "enum": list(resource.machine.states)}
-        required.append("previous_status")
+        required += [] if move.born else ["previous_status"]
         sample["previous_status"] = resource.machine.states[0]
     return EventType(
         name=name,

@@ -32,6 +32,8 @@ class Move:
     due: InstrumentedAttribute[Any] | None = None
     #: taken by other verbs alone: it has no route
     inner: bool = False
+    #: a new record may be in the target at once: its event then names no state before
+    born: bool = False
 
 
 @dataclass(frozen=True, slots=True)

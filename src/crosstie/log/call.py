@@ -28,7 +28,7 @@ from crosstie.errors import Fault, Invalid
 from crosstie.kit import ids, json
 from crosstie.log import change
 from crosstie.log.event import Actor
-from crosstie.log.registry import validator
+from crosstie.log.schema import validator
 from crosstie.log.unit import Unit
 
 STATES = ("pending", "running", "uncertain", "done", "failed", "dead")

@@ -18,10 +18,10 @@ from crosstie.declare.catalogue import Catalogue
 from crosstie.declare.event import EventType
 from crosstie.errors import EventTypeReserved, EventTypeUnknown, Fault, Forbidden, InsufficientScope, Invalid
 from crosstie.kit import clock, ids, json
-from crosstie.log import dialect
+from crosstie.log import dialect, schema
 from crosstie.log.event import DIRECTORY, Actor, Event
 from crosstie.log.ingest import Arrival
-from crosstie.log.registry import Registry, validator
+from crosstie.log.registry import Registry
 
 EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 REQUIRED = frozenset(("event_id", "event_type", "data"))
@@ -38,7 +38,6 @@ class Intake:
     def __init__(self, catalogue: Catalogue, registry: Registry) -> None:
         self._catalogue = catalogue
         self._registry = registry
-        self._validators: dict[int, tuple[EventType, Any]] = {}
 
     async def arrival(
         self, tenant_id: UUID, actor: Actor, document: Any, raw: bytes, *, source: str = "", trace: str | None = None
@@ -100,12 +99,7 @@ class Intake:
         return declared
 
     def _check(self, declared: EventType, data: Any, place: str) -> None:
-        _, check = self._validators.get(id(declared), (None, None))
-        if check is None:
-            check = validator(declared.data_schema)
-            if len(self._validators) > 2000:  # registered types come anew with every look at the table
-                self._validators.clear()
-            self._validators[id(declared)] = (declared, check)  # holding the type keeps its id its own
+        check = schema.check(declared)
         if check.is_valid(data):
             return
         found = zip(check.iter_errors(data), range(FAULTS), strict=False)

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import jsonschema_rs
 from sqlalchemy.orm import Mapped
 
 from crosstie.db import session
@@ -21,6 +20,7 @@ from crosstie.declare.row import Record
 from crosstie.errors import Conflict, Fault, Invalid
 from crosstie.kit import json
 from crosstie.kit import text as words
+from crosstie.log.schema import validator
 from crosstie.log.unit import Unit
 
 NAME = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"
@@ -43,13 +43,6 @@ class RegisteredType(Record):
     data_schema: Mapped[dict[str, Any]] = data(doc="JSON Schema of `data`.", keys=200)
     example: Mapped[dict[str, Any] | None] = data(doc="A whole envelope as an example.", nullable=True)
     deprecated: Mapped[bool] = flag(doc="Whether it should no longer be sent.")
-
-
-def validator(schema: dict[str, Any]) -> Any:
-    """The compiled check of a schema: nothing is fetched, patterns run in linear time. Raises ValueError."""
-    return jsonschema_rs.validator_for(
-        schema, validate_formats=True, offline=True, pattern_options=jsonschema_rs.RegexOptions()
-    )
 
 
 async def _rule(unit: Unit, before: RegisteredType | None, values: dict[str, Any]) -> None:

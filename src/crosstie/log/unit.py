@@ -24,7 +24,7 @@ from crosstie.declare.row import Row
 from crosstie.errors import NotFound
 from crosstie.kit import clock, ids, json
 from crosstie.kit.egress import Guard
-from crosstie.log import refusal, trail
+from crosstie.log import refusal, schema, trail
 from crosstie.log.append import appended
 from crosstie.log.event import ORIGIN, SYSTEM, Actor, Event, Origin
 from crosstie.log.trail import Act
@@ -198,8 +198,10 @@ class Unit:
         self._writes.append(Write(made, arguments))
 
     def append(self, type: str, data: Mapping[str, Any], subject: tuple[str, str] | None = None) -> Event:
-        """Append an event; its data must fit the type's schema. Projections queue their rows with it."""
+        """Append an event; projections queue their rows with it. Raises RuntimeError where it breaks its schema."""
         declared = self.log.catalogue.events[type]
+        written = json.dumps(data)
+        schema.hold(declared, written)
         id = ids.uuid7()
         event = Event(
             tenant_id=self.tenant_id,
@@ -208,7 +210,7 @@ class Unit:
             type=type,
             version=declared.version,
             at=self.now,
-            data=json.dumps(data).decode(),
+            data=written.decode(),
             subject_type=subject[0] if subject else None,
             subject_id=subject[1] if subject else None,
             actor_type=self.actor.type,

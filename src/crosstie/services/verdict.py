@@ -17,7 +17,7 @@ from crosstie.errors import (
     ServiceUnavailable,
 )
 from crosstie.kit import json
-from crosstie.log.registry import validator
+from crosstie.log.schema import validator
 from crosstie.services.remote import Call, Outcome
 
 #: characters of a service's own words that are handed on

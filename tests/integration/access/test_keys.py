@@ -128,7 +128,7 @@ async def test_a_suspended_tenant_waits_and_loses_nothing(
         assert answer.json()["code"] == "tenant_suspended"
         # what was committed before the others knew waits
         async with process.log.unit(tenant.id) as unit:
-            unit.append("client.created", {"client_id": "01936f0e-8c1a-7b5e-9c3d-2f6a1b4c5d6e"}, ("client", "x"))
+            unit.append("client.created", unit.log.catalogue.events["client.created"].example, ("client", "x"))
         await asyncio.sleep(3)
         assert receiver.of("client.created") == []
         await tenants.set_status(process.log.app, process.vault, tenant.id, "active")

@@ -12,7 +12,11 @@ import aio_pika
 import httpx2
 import nats
 
+from crosstie.catalog import catalogue
 from tests.stage import PATIENCE, Tenant
+
+#: what is told of a client
+CLIENT = catalogue().events["client.created"].example | {"name": "Nile"}
 
 
 @dataclass(frozen=True)

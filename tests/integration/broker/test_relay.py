@@ -26,7 +26,7 @@ from crosstie.log import follow
 from crosstie.log.read import Cursor
 from crosstie.log.retention import week
 from tests.fence import fence, until
-from tests.integration.broker.peer import NatsPeer
+from tests.integration.broker.peer import CLIENT, NatsPeer
 from tests.parts import nats
 from tests.stage import Stage, Tenant
 
@@ -91,7 +91,7 @@ class Way:
 
 
 def say(unit: Any, subject: str, **data: Any) -> None:
-    unit.append("client.updated", {"client_id": subject, "name": "Nile"} | data, ("client", subject))
+    unit.append("client.updated", CLIENT | data, ("client", subject))
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ async def test_what_the_broker_refuses_is_a_dead_letter_and_stops_nobody(way: Wa
     subject = str(uuid4())
     async with way.working(), way.tenant.client() as client:
         await way.say(process, subject)
-        await way.say(process, subject, name="x" * 5_000)
+        await way.say(process, subject, notes="x" * 5_000)
         await way.say(process, subject)
         assert await way.hear(2) == [(subject, 1), (subject, 3)]
 
@@ -268,7 +268,7 @@ async def test_what_waits_is_counted_and_is_only_what_the_broker_wants(
     for number in range(5):
         await way.say(process, f"c{number}")
         async with process.log.unit(way.tenant.id) as unit:
-            unit.append("client.created", {"client_id": "c", "name": "Nile"}, ("client", f"d{number}"))
+            unit.append("client.created", CLIENT, ("client", f"d{number}"))
     assert await waiting(way, process) == 5
     async with way.working(types="client.updated"):
         assert sorted(await way.hear(5)) == [(f"c{number}", 1) for number in range(5)]

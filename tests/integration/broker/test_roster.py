@@ -18,6 +18,7 @@ from crosstie.deliver.broker.address import parse
 from crosstie.deliver.broker.again import republish
 from crosstie.deliver.broker.roster import GONE, Roster
 from crosstie.log.replay import Replays
+from tests.integration.broker.peer import CLIENT
 from tests.parts.command import Command
 from tests.stage import Stage, Tenant
 
@@ -44,7 +45,7 @@ async def process(stack: AsyncExitStack, stage: Stage, *brokers: str, work: bool
 async def told(process: Process, tenant: Tenant) -> None:
     """One more event that both brokers want."""
     async with process.log.unit(tenant.id) as unit:
-        unit.append("client.created", {"client_id": str(tenant.id), "name": "Nile"}, ("client", str(tenant.id)))
+        unit.append("client.created", CLIENT, ("client", str(tenant.id)))
 
 
 async def met(stage: Stage, way: str) -> None:

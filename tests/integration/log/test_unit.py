@@ -53,6 +53,19 @@ async def test_what_is_rolled_back_leaves_no_event(
     assert len(await events(client, event_type="client.*")) == 1
 
 
+async def test_an_event_of_our_own_that_breaks_its_schema_is_never_told(
+    process: Process, client: httpx2.AsyncClient, tenant: Tenant
+) -> None:
+    async def tell(data: dict[str, Any]) -> None:
+        async with process.log.unit(tenant.id) as unit:
+            unit.append("webhook_endpoint.test", data, ("webhook_endpoint", str(tenant.id)))
+
+    with pytest.raises(RuntimeError, match="breaks its schema"):
+        await tell({"webhook_endpoint_id": tenant.id, "message": 5})
+    await tell({"webhook_endpoint_id": tenant.id, "message": "Told."})
+    assert [each["data"]["message"] for each in await events(client, event_type="webhook_endpoint.test")] == ["Told."]
+
+
 async def test_fifty_twins_have_one_effect_and_one_answer(client: httpx2.AsyncClient, tenant: Tenant) -> None:
     async def call() -> httpx2.Response:
         async with tenant.client() as own:

@@ -103,7 +103,7 @@ MACHINE = Machine(
     Message.status,
     (
         Move("release", ("held",), "queued", "message.queued", "A message is ready to go.", due=Message.due_at,
-             inner=True),
+             inner=True, born=True),
         Move("cancel", ("held", "collected"), "cancelled", "message.cancelled", "A message will not be sent."),
         Move("retry", ("failed",), "queued", "message.requeued", "A message that failed is tried again.", run=_again),
     ),
