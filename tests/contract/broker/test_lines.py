@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 
@@ -48,6 +49,22 @@ class TestNats(Suite):
         await made.close()
         await made.open()
         await made.publish(Outgoing(event()))
+
+    async def test_a_partners_stream_that_is_made_later_is_read(self, peer: Peer) -> None:
+        assert isinstance(peer, NatsPeer)
+        domain = f"late{uuid4().hex}"
+        line = NatsLine(parse(self.url), Names("{event_type}", "{event_type}", "https://hub.test", (domain,)))
+        await line.open()
+        closing = asyncio.create_task(line.closed())
+        await peer.stream.add_stream(name=domain, subjects=[f"{domain}.>"])
+        await peer.stream.publish(f"{domain}.tenant.branch.created", b"heard")
+        async with asyncio.timeout(60):
+            (message,) = await line.take()
+        assert message.body == b"heard"
+        await message.ack()
+        closing.cancel()
+        await line.close()
+        await peer.stream.delete_stream(domain)
 
 
 class TestRabbit(Suite):

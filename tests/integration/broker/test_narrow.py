@@ -39,7 +39,9 @@ def narrow() -> Iterator[Narrow]:
         pytest.skip("nats-server or rabbitmq-server is not installed")
     with nats.served() as server, rabbit.own() as other:
         asyncio.run(streams(server.url))
-        brokers = tuple(f"{url}?tenants={FIRM}&types=client.*,treasury.*" for url in (server.url, other.url))
+        brokers = tuple(
+            f"{url}?tenants={FIRM}&types=client.*,treasury.*&domains=isp" for url in (server.url, other.url)
+        )
         names = {"broker_out": "{event_type}", "broker_in": "{event_type}"}
         with staged(brokers=brokers, **names) as stage:
             tenants = asyncio.run(both(stage))
@@ -49,7 +51,7 @@ def narrow() -> Iterator[Narrow]:
 async def streams(url: str) -> None:
     """What the partner services keep: a stream per domain, with `.>`, for a type has three words and more."""
     connection = await client.connect(url)
-    for domain in ("treasury", "client"):
+    for domain in ("treasury", "client", "isp"):
         await connection.jetstream().add_stream(name=domain, subjects=[f"{domain}.>"])
     await connection.close()
 
@@ -179,6 +181,19 @@ async def test_partners_streams_are_read_and_nothing_is_sent_back_there(narrow: 
         heard.append(body.get("id") or body["event_id"])
     assert heard.count(document["id"]) == 1, "its sender hears its own event once"
     assert len(sent) == 1, "the other broker gets it"
+
+
+async def test_a_domain_that_only_a_tenant_knows_is_read_where_it_is_named(narrow: Narrow, partner: Partner) -> None:
+    async with narrow.firm.client() as api:
+        given = {"name": "isp.payment.received", "summary": "A customer paid.", "data_schema": {"type": "object"}}
+        assert (await api.post("/api/v1/event-types", json=given)).status_code in (201, 409)
+        document = outbox(narrow.firm, aggregate_type="isp", event_type="payment.received", aggregate_id="PAY-7")
+        await partner.send("isp.payment.received", document)
+        async with asyncio.timeout(PATIENCE):
+            found: list[str] = []
+            while document["id"] not in found:
+                events = await polled(api, "/api/v1/events", 1, event_type="isp.payment.received")
+                found = [event["event_id"] for event in events]
 
 
 async def test_a_refused_tenants_event_stays_where_it_can_be_seen(narrow: Narrow, partner: Partner) -> None:

@@ -12,7 +12,7 @@ from crosstie.log.sink import broker_way
 
 PORTS = {"nats": 4222, "tls": 4222, "amqp": 5672, "amqps": 5671}
 #: options that are ours; the rest of the query is the client's
-OPTIONS = frozenset(("name", "tenants", "types", "task", "queue"))
+OPTIONS = frozenset(("name", "tenants", "types", "domains", "task", "queue"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Address:
     #: slugs; None allows every tenant
     tenants: frozenset[str] | None = None
     types: tuple[str, ...] = ("*",)
+    #: where the template of what comes in is bare: first words that are read beside those of the catalogue
+    domains: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     #: a Celery worker reads it
     celery: bool = False
@@ -72,6 +74,7 @@ def parse(entry: str) -> Address:
         name=ours.pop("name", plain),
         tenants=frozenset(ours.pop("tenants").split(",")) if "tenants" in ours else None,
         types=tuple(ours.pop("types", "*").split(",")),
+        domains=tuple(ours.pop("domains").split(",")) if "domains" in ours else (),
         options=ours,
         celery=celery,
     )

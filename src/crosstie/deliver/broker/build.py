@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from crosstie.deliver.broker.address import Address, parse
@@ -45,5 +46,6 @@ def line(address: Address, names: Names, *, reads: bool = True) -> Line:
     """The line that an address asks for."""
     if address.celery:
         return CeleryLine(address, names)
+    names = replace(names, domains=tuple(sorted({*names.domains, *address.domains})))
     kind = RabbitLine if address.scheme.startswith("amqp") else NatsLine
     return kind(address, names, reads=reads)

@@ -107,7 +107,15 @@ class NatsLine:
             await self._ensure(prefix(self._names.out), DiscardPolicy.OLD)
         if self._reads:
             await self._ensure(self._dead, DiscardPolicy.OLD)
-            self._subscriptions = [await self._bound(stream, subject) for stream, subject in await self._sources()]
+            self._subscriptions = []
+            await self._bind()
+
+    async def _bind(self) -> None:
+        """Read what there is to read and is not read yet."""
+        known = {subscription.subject for subscription in self._subscriptions}
+        for stream, subject in await self._sources():
+            if subject not in known:
+                self._subscriptions.append(await self._bound(stream, subject))
 
     async def _sources(self) -> list[tuple[str, str]]:
         """Streams to read, with the subject: ours, or with a bare template those that others keep of each domain."""
@@ -166,6 +174,8 @@ class NatsLine:
                     await self._closed.wait()
             for subscription in self._subscriptions:
                 await subscription.consumer_info()
+            if self._reads and not prefix(self._names.into) and not self._closed.is_set():
+                await self._bind()  # a partner service may start, and make its stream, after us
 
     async def close(self) -> None:
         client, self._client, self._subscriptions = self._client, None, []
