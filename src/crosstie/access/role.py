@@ -94,7 +94,9 @@ TABLE: dict[str, tuple[str, str]] = {
     "auth": (TECHNICAL, TECHNICAL),
 }
 #: whoever has one of these can give rights to others: a second factor is asked of him
-PRIVILEGED = frozenset(("*", "users:write", "roles:write", "api-keys:write", "oauth-apps:write"))
+PRIVILEGED = frozenset(
+    ("*", "users:write", "roles:write", "api-keys:write", "oauth-apps:write", "trusted-issuers:write")
+)
 
 
 def _built() -> dict[str, frozenset[str]]:

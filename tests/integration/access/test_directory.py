@@ -18,6 +18,7 @@ from crosstie.access.key import API_KEYS
 from crosstie.app import opened, serve
 from crosstie.log import change
 from crosstie.log.event import OPERATOR
+from tests.integration.access.oauth.rig import register
 from tests.integration.access.test_issuers import becomes, status
 from tests.parts.issuer import Issuer, issuing
 from tests.stage import Stage, Tenant, free_port
@@ -140,6 +141,13 @@ async def test_a_tenant_comes_with_all_it_needs(service: Service, stage: Stage) 
         shown = (await anybody.get(f"/api/v1/tenants/by-slug/{slug}")).json()
         assert shown == {"id": id, "slug": slug, "name": slug.title(), "status": "active", "outlets": None}
         assert (await anybody.get("/api/v1/tenants/by-slug/nobody-has-this")).status_code == 404
+        stranger = {"x-api-key": (await stage.tenant()).key}
+        assert (await anybody.get(f"/api/v1/tenants/by-slug/{slug}", headers=stranger)).json() == shown
+    neighbour = str(uuid4())
+    await service.tell("tenant.created", **named(f"{slug}-2", neighbour))
+    await service.come(f"{slug}-2")
+    bearer = service.issuer.token(tenant_id=id, email="w@x.example", roles=["owner"])
+    await becomes(service.at(neighbour), bearer, 401, x_tenant_id=neighbour)  # it names its tenant
 
 
 async def test_changes_are_taken_in_the_order_of_their_moments(service: Service, stage: Stage) -> None:
@@ -167,6 +175,9 @@ async def test_changes_are_taken_in_the_order_of_their_moments(service: Service,
         return await status(tenant, token) == 403 and await service.firm(slug) is None
 
     await until(shut)
+    async with service.client() as client:
+        body = {"email": "a@x.example", "tenant_slug": slug}
+        assert (await client.post("/api/v1/admin/users/sync", json=body)).status_code == 403
     await service.tell("tenant.updated", TIMES[30], **named(slug, id))
     await service.come(slug)
 
@@ -267,14 +278,38 @@ async def test_nobody_else_speaks_for_the_service(service: Service, stage: Stage
         claims = {"scopes": "scope"}
         registered = {"issuer": service.issuer.address, "audience": "crosstie", "claims": claims}
         assert (await thief.post("/api/v1/trusted-issuers", json=registered)).status_code == 201
+        app = await register(thief, scopes=["*"])
+        async with httpx2.AsyncClient(base_url=service.url, headers={"x-api-key": await app.token()}) as helper:
+            answer = await helper.post("/api/v1/events", json=event | {"event_id": "e-2"})
+            assert answer.status_code == 202, answer.text
+        await until(lambda: _at_rest(stage, other.id))
+        assert (await thief.get("/api/v1/tenants")).json()["data"][0]["slug"] == other.slug, "nor by an app"
     token = service.issuer.token(sub="robot", scope="directory:write users:write events:write")
     headers = {"authorization": f"Bearer {token}", "x-tenant-id": str(other.id)}
     async with httpx2.AsyncClient(base_url=service.url, headers=headers) as robot:
         answer = await robot.post("/api/v1/admin/users/sync", json=body | {"tenant_slug": victim.slug})
         assert answer.status_code == 403, "nor does an issuer"
-    assert await users(stage, str(victim.id)) == []
+    evil: dict[str, Any] = {"user_id": "w-1", "email": "evil@x.example", "roles": ["admin"]}
+    assert await service.tell("user.created", tenant=str(victim.id), **evil) == 202
+    await until(lambda: _at_rest(stage, victim.id))
+    assert await users(stage, str(victim.id)) == [], "nor does the service where Crosstie keeps the people"
     async with httpx2.AsyncClient(base_url=service.url) as nobody:
         assert (await nobody.post("/api/v1/admin/users/sync", json=body)).status_code == 401
+
+
+async def test_the_service_takes_no_user_of_another_issuer(service: Service, stage: Stage) -> None:
+    slug, id = f"s-{secrets.token_hex(4)}", str(uuid4())
+    await service.tell("tenant.created", **named(slug, id))
+    await service.come(slug)
+    behind = await stage.superuser()
+    try:
+        async with service.client() as client:
+            body = {"email": "w@x.example", "user_id": "w-1", "tenant_id": id, "roles": ["viewer"]}
+            assert (await client.post("/api/v1/admin/users/sync", json=body)).status_code == 201
+            await behind.execute("UPDATE users SET issuer = 'https://other.example' WHERE tenant_id = $1", UUID(id))
+            assert (await client.post("/api/v1/admin/users/sync", json=body)).status_code == 409
+    finally:
+        await behind.close()
 
 
 async def _at_rest(stage: Stage, tenant_id: UUID) -> bool:

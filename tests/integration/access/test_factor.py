@@ -15,6 +15,8 @@ from tests.integration.access.people import Browser, firm, join
 from tests.stage import Stage, Tenant
 
 KEY = re.compile(r'<span class="key">([A-Z2-7 ]+)</span>')
+#: nouns with which rights are given to others
+GIVING = ("users", "roles", "api-keys", "oauth-apps", "trusted-issuers")
 CODES = re.compile(r"<li>([0-9A-Za-z]{5}-[0-9A-Za-z]{5})</li>")
 
 
@@ -25,6 +27,8 @@ class App:
         found = KEY.search(page)
         assert found, page
         self.seed = b32decode(found[1].replace(" ", ""))
+        #: the code that showed that it has the seed
+        self.used = ""
 
     def code(self, steps: int = 0) -> str:
         """The code so many steps from now."""
@@ -44,7 +48,8 @@ async def enrolled(browser: Browser, email: str) -> tuple[App, list[str]]:
     wrong = await browser.client.post("/login/factor", data=fields | {"code": "000000"})
     assert wrong.status_code == 403
     assert KEY.search(wrong.text)[1] == KEY.search(page.text)[1]  # type: ignore[index]  # the same seed: the app has it
-    right = await browser.client.post("/login/factor", data=fields | {"code": app.code(-1)})
+    app.used = app.code(-1)
+    right = await browser.client.post("/login/factor", data=fields | {"code": app.used})
     assert right.status_code == 200, right.text
     codes = CODES.findall(right.text)
     assert len(codes) == 10
@@ -73,10 +78,16 @@ async def test_an_admin_gets_nowhere_without_one(stage: Stage, tenant: Tenant) -
         # whoever has the password alone cannot put a factor of his own in its place
         moved = await browser.open("/login/factor")
         assert moved.headers["location"].startswith("/login/code")
-        assert (await browser.send("/login/code", {"code": app.code(-1)}, next="/there")).status_code == 403  # used
-        passed = await browser.send("/login/code", {"code": app.code()}, next="/there")
+        assert (await browser.send("/login/code", {"code": app.used}, next="/there")).status_code == 403
+        code = app.code()
+        forged = await browser.client.post("/login/code", data={"code": code, "form": "0" * 64})
+        assert (forged.status_code, await signed_in(browser)) == (403, False)
+        passed = await browser.send("/login/code", {"code": code}, next="/there")
         assert (passed.status_code, passed.headers["location"]) == (303, "/there")
         assert await signed_in(browser)
+    async with Browser(stage) as browser:
+        await browser.log_in(email)
+        assert (await browser.send("/login/code", {"code": code})).status_code == 403  # used, as well
     async with tenant.client() as client:
         sessions = (await client.get("/api/v1/sessions")).json()["data"]
     assert ["password", "totp"] in [session["methods"] for session in sessions]
@@ -87,6 +98,17 @@ async def test_whoever_can_give_rights_is_asked(stage: Stage, tenant: Tenant, ro
     email = await join(stage, tenant, role)
     async with Browser(stage) as browser:
         assert (await browser.log_in(email)).headers["location"].startswith("/login/factor")
+
+
+@pytest.mark.parametrize("scope", ["*", *(f"{noun}:write" for noun in GIVING)])
+async def test_a_role_of_the_firms_own_is_asked_by_what_it_may_do(
+    stage: Stage, tenant: Tenant, client: httpx2.AsyncClient, scope: str
+) -> None:
+    made = await client.post("/api/v1/roles", json={"name": "giver", "title": "Gives", "scopes": [scope]})
+    assert made.status_code == 201, made.text
+    async with Browser(stage) as browser:
+        inside = await browser.log_in(await join(stage, tenant, "giver"))
+        assert inside.headers["location"].startswith("/login/factor")
 
 
 async def test_others_are_not_asked(stage: Stage, tenant: Tenant) -> None:
@@ -105,7 +127,8 @@ async def test_recovery_codes_work_once_and_tries_are_counted(stage: Stage, tena
         _, codes = await enrolled(browser, email)
     async with Browser(stage) as browser:
         await browser.log_in(email)
-        assert (await browser.send("/login/code", {"code": codes[0].replace("-", "")})).status_code == 303
+        right = {"code": codes[0].replace("-", ""), "next": "//evil.example"}
+        assert (await browser.send("/login/code", right)).headers["location"] == "/account"
     async with Browser(stage) as browser:
         await browser.log_in(email)
         assert (await browser.send("/login/code", {"code": codes[0]})).status_code == 403

@@ -72,6 +72,8 @@ async def test_a_person_becomes_a_user_at_the_first_request(
     async with httpx2.AsyncClient(base_url=tenant.url, headers={"authorization": f"Bearer {token}"}) as caller:
         made = await caller.post("/api/v1/jobs", json={"title": "x"})
         assert made.status_code == 422, "he may write jobs; this one lacks a client"
+    stranger = issuer.token(sub="u-2", email="stranger@issuer.example", roles=["unheard-of"])
+    assert await status(tenant, stranger) == 403, "whose roles nobody knows opens nothing"
 
 
 async def test_roles_follow_the_newest_word(client: httpx2.AsyncClient, tenant: Tenant, issuer: Issuer) -> None:

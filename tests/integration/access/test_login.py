@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import httpx2
 import pytest
 
+from crosstie.access import login, passkey, throttle
+from crosstie.access.session import Sessions
+from crosstie.access.throttle import Limit
+from crosstie.app import opened
+from crosstie.errors import TooManyRequests
+from crosstie.kit import clock
 from tests.integration.access.people import PASSWORD, Browser, firm, join, remove
 from tests.stage import Stage, Tenant
 
@@ -22,13 +30,15 @@ async def test_in_and_out(stage: Stage) -> None:
         again = await browser.open("/login", next="/somewhere")
         assert (again.status_code, again.headers["location"]) == (303, "/somewhere")
         kept = browser.client.cookies["crosstie-session"]
-        out = await browser.send("/logout", {})
+        out = await browser.send("/logout", {"next": "//evil.example"})
         assert out.status_code == 200
         browser.client.cookies.set("crosstie-session", kept)
         assert (await browser.open("/login")).status_code == 200
     async with tenant.client() as client:
         (session,) = (await client.get("/api/v1/sessions")).json()["data"]
     assert session["ended_at"] is not None
+    lasts = clock.parse(session["expires_at"]) - clock.parse(session["created_at"])
+    assert lasts == timedelta(seconds=stage.settings.session_longest)
     assert session["methods"] == ["password"]
 
 
@@ -78,6 +88,10 @@ async def test_whoever_is_refused_gets_one_answer(stage: Stage) -> None:
             answers.append((answer.status_code, answer.text.replace(address, "").replace(slug or "\0", "")))
         assert {status for status, _ in answers} == {401}
         assert len({text for _, text in answers}) == 1
+        superuser = await stage.superuser()
+        firms = [tenant.id, other.id, closed.id]
+        assert await superuser.fetchval("SELECT count(*) FROM sessions WHERE tenant_id = ANY ($1)", firms) == 0
+        await superuser.close()
         assert (await browser.log_in(both, tenant=other.slug)).status_code == 303
 
 
@@ -91,6 +105,7 @@ async def test_goes_on_within_this_site_only(stage: Stage, next: str) -> None:
     async with Browser(stage) as browser:
         inside = await browser.log_in(email, next=next)
         assert (inside.status_code, inside.headers["location"]) == (303, "/account")
+        assert (await browser.open("/login", next=next)).headers["location"] == "/account"
 
 
 async def test_a_form_from_elsewhere_is_refused(stage: Stage) -> None:
@@ -112,6 +127,16 @@ async def test_a_form_from_elsewhere_is_refused(stage: Stage) -> None:
         await browser.log_in(email)
         assert (await browser.client.post("/logout", data={"form": "x"})).status_code == 403
         assert (await browser.open("/login")).status_code == 303
+
+
+async def test_what_is_no_form_of_a_person_is_refused(stage: Stage) -> None:
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    many = "&".join(f"x{number}=1" for number in range(101))
+    async with Browser(stage) as browser:
+        assert (await browser.client.post("/login", json={"email": "a"})).status_code == 415
+        assert (await browser.client.post("/login", content=b"x=" + b"y" * (64 << 10), headers=kind)).status_code == 413
+        assert (await browser.client.post("/login", content=many, headers=kind)).status_code == 400
+        assert (await browser.log_in("a\0@example.com")).status_code == 401
 
 
 async def test_the_page_loads_nothing_and_cannot_be_framed(stage: Stage) -> None:
@@ -139,6 +164,28 @@ async def test_guesses_are_counted_whether_or_not_the_user_exists(stage: Stage) 
             assert int(locked.headers["retry-after"]) > 0
 
 
+async def test_guesses_are_counted_for_an_account_and_for_an_address_too(stage: Stage) -> None:
+    """Whoever tries one account from many places, or many accounts from one, is stopped later and all the same."""
+    tenant = await firm(stage)
+    one, other = await join(stage, tenant, "technician"), await join(stage, tenant, "technician")
+    place = "203.0.113.77"
+    async with opened(stage.settings, stage.dsns, work=False, name="test") as process:
+        sessions, log = Sessions(process.log, 3600, 3600), process.log
+
+        async def tried(name: str, most: int, seconds: int) -> None:
+            for _ in range(most):
+                await throttle.take(log.app, log.cipher.pepper, (Limit(name, most, seconds),))
+
+        await tried(f"password {one}", *login.ANYWHERE)
+        await tried(f"from {place}", *login.FROM)
+        for email, ip in ((one, "203.0.113.78"), (other, place)):
+            with pytest.raises(TooManyRequests):
+                await login.by_password(sessions, email, PASSWORD, "", ip, None)
+        with pytest.raises(TooManyRequests):
+            await passkey.sign_in(sessions, stage.url, "", "{}", place, None)
+        assert await login.by_password(sessions, other, PASSWORD, "", "203.0.113.78", None)
+
+
 async def test_secrets_are_stored_as_hashes(stage: Stage, tenant: Tenant) -> None:
     here = await firm(stage)
     email = await join(stage, here, "technician")
@@ -152,4 +199,5 @@ async def test_secrets_are_stored_as_hashes(stage: Stage, tenant: Tenant) -> Non
         )
     finally:
         await superuser.close()
-    assert not [row for row in rows if token in row["one"] or PASSWORD in row["one"]]
+    plain = (token, token.encode().hex(), PASSWORD, PASSWORD.encode().hex())
+    assert not [row for row in rows if any(each in row["one"] for each in plain)]

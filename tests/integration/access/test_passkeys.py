@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterator
 from html import unescape
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import msgspec
@@ -72,13 +73,16 @@ async def test_a_passkey_signs_in_once_per_challenge(named: Stage) -> None:
         assert (await browser.open("/account")).status_code == 200
         session = (await client.get("/api/v1/sessions")).json()["data"][0]
         assert session["methods"] == ["passkey"]
+        device.count -= 1
+        async with Browser(named) as thief:
+            assert (await used(thief, device)).status_code == 401, "a copy of the device has not counted on"
         assert (await browser.client.post("/login/passkey", data=answer)).status_code == 429  # used up
         user = (await client.get("/api/v1/users", params={"email": email})).json()["data"][0]
         assert (await client.post(f"/api/v1/users/{user['id']}/suspend")).status_code == 200
         assert (await used(browser, device)).status_code == 401
 
 
-@pytest.mark.parametrize("lie", ["origin", "unverified", "key", "handle", "challenge", "rubbish"])
+@pytest.mark.parametrize("lie", ["origin", "unverified", "key", "handle", "neighbour", "challenge", "rubbish"])
 async def test_what_does_not_hold_is_refused(named: Stage, lie: str) -> None:
     tenant: Tenant = await firm(named)
     device = Device(named.settings.public_url)
@@ -97,6 +101,11 @@ async def test_what_does_not_hold_is_refused(named: Stage, lie: str) -> None:
                 device.key = other.key
             case "handle":
                 device.handle = tenant.id.bytes + tenant.id.bytes
+            case "neighbour":
+                email = await join(named, tenant, "viewer")
+                async with tenant.client() as client:
+                    (whose,) = (await client.get("/api/v1/users", params={"email": email})).json()["data"]
+                device.handle = tenant.id.bytes + UUID(whose["id"]).bytes
             case "challenge":
                 options, _ = asked(await browser.open("/login"))
         answer = "{}" if lie == "rubbish" else device.sign(options)
@@ -115,6 +124,9 @@ async def test_a_new_passkey_must_hold_and_can_be_removed(named: Stage) -> None:
         device.verifies = False
         assert (await added(browser, device)).status_code == 403
         device.verifies = True
+        device.origin = "https://evil.example"
+        assert (await added(browser, device)).status_code == 403
+        device.origin = named.settings.public_url
         await other.log_in(await join(named, tenant, "technician"))
         options, fields = asked(await other.open("/account"))  # made for somebody else
         stolen = asked(await browser.open("/account"))[1] | {"challenge": fields["challenge"]}
@@ -152,9 +164,13 @@ async def test_a_passkey_is_used_on_its_own_page_and_ends_the_sign_in_before(nam
         assert (await browser.client.post("/login/passkey", data=answer | {"form": "0" * 64})).status_code == 403
         before = (await client.get("/api/v1/sessions")).json()["data"]
         assert [each["ended_at"] is None for each in before] == [True, False]
-        assert (await browser.client.post("/login/passkey", data=answer)).status_code == 303
+        inside = await browser.client.post("/login/passkey", data=answer | {"next": "//evil.example"})
+        assert inside.headers["location"] == "/account"
         after = (await client.get("/api/v1/sessions")).json()["data"]
         assert [each["ended_at"] is None for each in after] == [True, False, False]
+        (user,) = (await client.get("/api/v1/users", params={"email": email})).json()["data"]
+        assert (await client.post(f"/api/v1/users/{user['id']}/reset-factor")).status_code == 200
+        assert (await used(browser, device)).status_code == 401, "a lost device opens nothing"
 
 
 async def test_whoever_may_not_act_begins_no_sign_in_and_nobody_has_passkeys_without_end(named: Stage) -> None:
@@ -172,8 +188,11 @@ async def test_whoever_may_not_act_begins_no_sign_in_and_nobody_has_passkeys_wit
         )
         await superuser.execute(more, tenant.id, user["id"], secrets.token_bytes(8), passkey.MOST)
         assert (await added(browser, Device(named.settings.public_url))).status_code == 403
-        assert (await client.post(f"/api/v1/users/{user['id']}/suspend")).status_code == 200
         began = await superuser.fetchval("SELECT count(*) FROM sessions WHERE tenant_id = $1", tenant.id)
+        await client.patch(f"/api/v1/tenants/{tenant.id}", json={"identity_issuer": "https://id.example"})
+        assert (await used(browser, device)).status_code == 401
+        await client.patch(f"/api/v1/tenants/{tenant.id}", json={"identity_issuer": None})
+        assert (await client.post(f"/api/v1/users/{user['id']}/suspend")).status_code == 200
         assert (await used(browser, device)).status_code == 401
         assert await superuser.fetchval("SELECT count(*) FROM sessions WHERE tenant_id = $1", tenant.id) == began
     await superuser.close()

@@ -77,14 +77,16 @@ async def test_roles_of_ones_own(client: httpx2.AsyncClient) -> None:
         assert (await clerk.patch(path, json={"scopes": ["jobs:write"]})).status_code == 403
         assert (await client.patch(path, json={"scopes": ["jobs:write", "jobs:read"]})).status_code == 200
         assert (await clerk.patch(path, json={"title": "Not his any more"})).status_code == 403
+        assert (await clerk.delete(path)).status_code == 403
     assert (await client.post("/api/v1/roles", json=body | {"name": "admin"})).status_code == 409
     assert (await client.post("/api/v1/roles", json=body | {"name": "y", "scopes": ["jobs:fly"]})).status_code == 422
     someone = await user(client, "planner")
     assert (await client.delete(path)).json()["code"] == "still_referenced"
     unknown = await client.patch(f"/api/v1/users/{someone['id']}", json={"role": "nobody"})
     assert (unknown.status_code, unknown.json()["errors"][0]["pointer"]) == (422, "/role")
-    assert (await client.patch(f"/api/v1/users/{someone['id']}", json={"role": "viewer"})).status_code == 200
-    assert (await client.delete(path)).status_code == 204
+    for roles, answer in (({"role": "viewer", "further_roles": ["planner"]}, 409), ({"further_roles": []}, 204)):
+        assert (await client.patch(f"/api/v1/users/{someone['id']}", json=roles)).status_code == 200
+        assert (await client.delete(path)).status_code == answer
 
 
 async def test_a_role_counts_at_once(stage: Stage) -> None:
@@ -151,6 +153,7 @@ async def test_identity_in_other_hands(stage: Stage, whole: bool) -> None:
         assert (await client.patch(path, json={"outlet_ids": [outlet["id"]]})).status_code == 200
         assert (await client.post(f"{path}/sign-out")).status_code == 200
         assert (await browser.log_in(email, PASSWORD)).status_code == 401
+        assert all(each["ended_at"] for each in (await client.get("/api/v1/sessions")).json()["data"])
     # the owner writes; nobody else
     after = await synced(stage, tenant, UUID(found["id"]), issuer=ISSUER, subject="u-1", role="owner")
     assert (after.role, after.issuer, after.subject) == ("owner", ISSUER, "u-1")

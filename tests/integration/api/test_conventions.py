@@ -86,6 +86,8 @@ async def test_credentials(stage: Stage, tenant: Tenant, client: httpx2.AsyncCli
         mistyped = tenant.key[:-1] + ("1" if tenant.key.endswith("0") else "0")
         wrong = await nobody.get("/api/v1/clients", headers={"authorization": f"Bearer {mistyped}"})
         refused(wrong, 401, "unauthorized")
+        other = await nobody.get("/api/v1/clients", headers={"authorization": f"Digest {tenant.key}"})
+        refused(other, 401, "unauthorized")
         assert (await nobody.get("/api/v1/clients", headers={"x-api-key": tenant.key})).status_code == 200
     made = await client.post("/api/v1/api-keys", json={"name": "reader", "scopes": ["clients:read"]})
     async with calling(stage.url, headers={"x-api-key": made.json()["key"]}) as reader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -146,6 +147,17 @@ async def test_a_browser_comes_in_by_a_protocol_or_a_ticket(tenant: Tenant, clie
             async with reading(tenant, query=f"?ticket={used}"):
                 pass
         assert caught.value.response.status_code == 401
+
+
+async def test_a_ticket_is_over_in_a_moment(
+    tenant: Tenant, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crosstie.access.ticket.LIFE", timedelta(seconds=-1))
+    late = (await client.post("/api/v1/stream/tickets")).json()["ticket"]
+    with pytest.raises(InvalidStatus) as caught:
+        async with reading(tenant, query=f"?ticket={late}"):
+            pass
+    assert caught.value.response.status_code == 401
 
 
 async def test_whoever_does_not_read_hears_no_more_once_he_may_not(tenant: Tenant, client: httpx2.AsyncClient) -> None:

@@ -6,7 +6,11 @@ import re
 import secrets
 
 import httpx2
+import pytest
 
+from crosstie.access import forgot
+from crosstie.app import opened
+from crosstie.errors import TooManyRequests
 from tests.integration.access.people import PASSWORD, Browser, firm, join
 from tests.integration.notifications.conftest import Desk, address
 from tests.parts.post import Mailbox, texts
@@ -115,6 +119,14 @@ async def test_wishes_are_counted(stage: Stage) -> None:
         said = [(await browser.send("/forgot", {"email": email})).status_code for _ in range(6)]
         assert said == [200] * 5 + [429]
         assert (await browser.client.post("/forgot", data={"email": email})).status_code == 403  # a form from elsewhere
+
+
+async def test_wishes_are_counted_by_where_they_come_from_too(stage: Stage) -> None:
+    async with opened(stage.settings, stage.dsns, work=False, name="test") as process:
+        for number in range(forgot.FROM[0]):
+            await forgot.count(process.log, f"{number}@example.com", "203.0.113.80")
+        with pytest.raises(TooManyRequests):
+            await forgot.count(process.log, "one.more@example.com", "203.0.113.80")
 
 
 async def test_the_page_in_arabic(stage: Stage) -> None:

@@ -7,12 +7,12 @@ import json
 import zipfile
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
 
-from crosstie.access import login
+from crosstie.access import login, passkey
 from crosstie.access.session import Sessions
 from crosstie.app import Process, blobs, opened
 from crosstie.db import session
@@ -241,8 +241,13 @@ async def test_a_user_who_was_erased_is_nobody(client: Client, tenant: Tenant, s
     sent = {"email": f"{MARK}@example.com", "name": MARK, "phone": "+27821234567", "role": "technician"}
     first = await post(client, "users", sent)
     second = await post(client, "users", {**sent, "email": f"b.{MARK}@example.com"})
-    async with session.of_tenant(process.log.app, tenant.id) as connection:
-        await connection.execute("UPDATE users SET password_hash = 'x' WHERE id = $1", UUID(first["id"]))
+    ways = "password_hash = 'x', totp = 'x', totp_since = now(), totp_step = 1, recovery = '[\"x\"]'"
+    links = "invited_at = now(), reset_at = now(), subject = 'x'"
+    who, sessions = UUID(first["id"]), Sessions(process.log, 60, 60)
+    async with process.log.unit(tenant.id) as unit:
+        await unit.connection.execute(f"UPDATE users SET {ways}, {links} WHERE id = $1", who)
+        unit.write(passkey.KEEP, [tenant.id, uuid4(), who, b"x", b"x", 0, unit.now])
+        await sessions.start(unit, who, ("password",), None, None)
     for each in (first, second):
         asked = {"kind": "erasure", "subject_type": "user", "subject_id": each["id"]}
         await done(client, await post(client, "privacy-requests", asked))
@@ -251,9 +256,16 @@ async def test_a_user_who_was_erased_is_nobody(client: Client, tenant: Tenant, s
     assert found["email"] == f"{first['id']}@erased.invalid"
     await client.get("/api/v1/audit-entries")
     assert await everywhere(stage, tenant, MARK) == []
-    sessions = Sessions(process.log, 60, 60)
     with pytest.raises(Unauthorized):
         await login.by_password(sessions, f"{MARK}@example.com", "x", tenant.slug, "127.0.0.1", None)
+    async with session.of_tenant(process.log.app, tenant.id) as connection:
+        columns = "password_hash, totp, totp_since, totp_step, recovery, invited_at, reset_at, subject"
+        kept = await connection.fetchrow(f"SELECT {columns} FROM users WHERE id = $1", who)
+        assert kept is not None
+        assert set(kept.values()) == {None}
+        assert await connection.fetchval("SELECT count(*) FROM passkeys WHERE user_id = $1", who) == 0
+        open_ = "SELECT count(*) FROM sessions WHERE user_id = $1 AND ended_at IS NULL"
+        assert await connection.fetchval(open_, who) == 0
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import cast
 
-from crosstie.api.sign.form import LONGEST, beyond, local
+import pytest
+from starlette.responses import Response
+
+from crosstie.api.sign.form import LONGEST, Cookies, beyond, local
+from crosstie.log.unit import Cipher
 
 
 @pytest.mark.parametrize("path", ["/", "/account", "/oauth/authorize?client_id=a&redirect_uri=https%3A%2F%2Fx.example"])
@@ -46,3 +50,21 @@ def test_anything_else_is_not_followed(path: str) -> None:
 def test_the_policy_names_the_app_that_a_sign_in_leads_to(redirect: str, source: str) -> None:
     assert beyond(f"/oauth/authorize?client_id=x&redirect_uri={redirect}") == source
     assert beyond(f"/account?redirect_uri={redirect}") == ""
+
+
+class Keys:
+    """A cipher, as far as cookies need one."""
+
+    def derive(self, purpose: str) -> bytes:
+        return purpose.encode()
+
+
+@pytest.mark.parametrize(("address", "secure"), [("https://hub.example", True), ("http://127.0.0.1:8080", False)])
+def test_where_there_is_tls_a_cookie_goes_over_it_alone_and_to_this_host_alone(address: str, secure: bool) -> None:
+    response = Response()
+    Cookies(cast(Cipher, Keys()), address).keep(response, "secret")
+    name, *marks = response.headers["set-cookie"].split("; ")
+    assert name == ("__Host-crosstie-session=secret" if secure else "crosstie-session=secret")
+    assert ("Secure" in marks) is secure
+    assert {"HttpOnly", "Path=/", "SameSite=lax"} <= set(marks)
+    assert "domain" not in response.headers["set-cookie"].lower()

@@ -96,10 +96,10 @@ def credentials(form: Mapping[str, str], authorization: str | None) -> tuple[str
         raise InvalidRequestError("Authenticate in one way only.")
     kind, _, value = authorization.partition(" ")
     try:
-        first, colon, second = b64decode(value.strip(), validate=True).decode().partition(":")
+        first, _, second = b64decode(value.strip(), validate=True).decode().partition(":")
     except ValueError:
         raise refused() from None
-    if kind.lower() != "basic" or not colon:
+    if kind.lower() != "basic":
         raise refused()
     basic = unquote_plus(first)
     if name is not None and name != basic:

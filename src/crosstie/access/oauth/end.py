@@ -66,7 +66,7 @@ class Ends:
             grant = await self._own.grant(token, None, None)
         except BadToken:
             return INACTIVE
-        if grant.tenant_id != client.tenant_id or grant.suspended:
+        if grant.tenant_id != client.tenant_id:
             return INACTIVE
         shown = {name: token.claims[name] for name in SHOWN if name in token.claims}
         return {"active": True, "token_type": "Bearer"} | shown | {"scope": " ".join(sorted(grant.actor.scopes))}

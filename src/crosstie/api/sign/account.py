@@ -74,7 +74,7 @@ class Account:
         await throttle.take(self.log.app, self.log.cipher.pepper, (Limit(name, *HERE),))
         async with self.log.unit(found.tenant_id, found.person.actor) as unit:
             row = await unit.get(User, found.user_id, lock=True)
-            if not found.person.local or not await password.fits(row.password_hash, sent.get("present", "")):
+            if not await password.fits(row.password_hash, sent.get("present", "")):
                 raise Unauthorized
             await user.set_password(unit, row, sent.get("password", ""))
             ip, agent = self.door.caller(request), request.headers.get("user-agent")

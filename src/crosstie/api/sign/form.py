@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from crosstie.api import body
-from crosstie.errors import Forbidden, UnsupportedMedia
+from crosstie.errors import BadRequest, Forbidden, UnsupportedMedia
 from crosstie.kit import crypto
 from crosstie.log.unit import Cipher
 
@@ -64,14 +64,18 @@ class Cookies:
     async def sent(self, request: Request) -> dict[str, str]:
         """The fields of a form that this browser was given here.
 
-        Raises UnsupportedMedia for another body, TooLarge, and Forbidden for a form that came from elsewhere.
+        Raises UnsupportedMedia for another body, TooLarge, BadRequest for one that no page of ours has, and Forbidden
+        for a form that came from elsewhere.
         """
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind != FORM:
             raise UnsupportedMedia(f"The form is sent as {FORM}.")
         raw = await body.read(request, LIMIT)
-        pairs = parse_qsl(raw.decode("utf-8", "replace").replace("\0", ""), keep_blank_values=True, max_num_fields=100)
-        found = dict(pairs)
+        try:
+            pairs = parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=100)
+        except ValueError:
+            raise BadRequest("The form has too many fields.") from None
+        found = {name: value.replace("\0", "") for name, value in pairs}
         elsewhere = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
         if elsewhere or not crypto.same(found.pop(FIELD, ""), self.mark(request)):
             raise Forbidden("The form is too old or came from elsewhere: load the page again.")

@@ -64,7 +64,7 @@ class Second:
     async def show_factor(self, request: Request) -> Response:
         """A picture for the app, and a place for its first code."""
         found = await self._found(request)
-        if found is None or found.person.enrolled or not found.person.local:
+        if found is None or found.person.enrolled:
             return self._elsewhere(request, found, asked(request))
         offer = factor.offer(self.log.cipher, found.tenant_id, found.user_id)
         return self._factor(request, found, offer, None, asked(request))
@@ -72,7 +72,7 @@ class Second:
     async def add_factor(self, request: Request) -> Response:
         """The first code shows that the app has the seed: it counts from now on. Shows the recovery codes, once."""
         found = await self._found(request)
-        if found is None or found.person.enrolled or not found.person.local:
+        if found is None or found.person.enrolled:
             return self._elsewhere(request, found, asked(request))
         sent: dict[str, str] = {}
         try:
