@@ -328,11 +328,12 @@ class Money(Kind):
 
     def decode(self, value: Any, pointer: str, faults: Faults) -> Any:
         """(minor units, currency)."""
-        if not isinstance(value, dict) or value.keys() != {"amount", "currency"}:
-            return refuse(faults, pointer, "money", 'must be {"amount": "1200.00", "currency": "ZAR"}')
+        whole = isinstance(value, dict) and value.keys() == {"amount", "currency"}
+        if not whole or not all(isinstance(part, str) for part in value.values()):
+            return refuse(faults, pointer, "money", 'must be {"amount": "1200.00", "currency": "ZAR"}, two strings')
         try:
             return money.parse(value["amount"], value["currency"]), value["currency"]
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             return refuse(faults, pointer, "money", str(error))
 
     def parse(self, text: str, pointer: str, faults: Faults) -> Any:
