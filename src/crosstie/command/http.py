@@ -142,7 +142,7 @@ def own(settings: Settings, key: str | None = None) -> httpx2.AsyncClient:
 def _trust(settings: Settings) -> ssl.SSLContext | bool:
     """Our own certificate is taken as it stands in the settings: it names the public address, not this one."""
     if not settings.tls_cert_file:
-        return True
+        return False  # plain http: nobody is trusted, and to read in whom the system trusts takes long
     trust = ssl.create_default_context(cafile=str(settings.tls_cert_file))
     trust.check_hostname = False
     return trust

@@ -22,6 +22,7 @@ from crosstie.deliver.link import Answer, Broken, Link
 from crosstie.deliver.sender import CONNECT, KEEP, RESERVED, Failure, Request, Response, readable
 from crosstie.kit.egress import Address, Forbidden, Guard, Target
 from crosstie.kit.resolver import Resolver, Unresolved
+from crosstie.kit.trust import trusted
 
 IDLE = 15.0
 """Seconds after which an idle connection is closed; it may take twice as long."""
@@ -41,7 +42,7 @@ class Wire:
     def __init__(self, guard: Guard, resolver: Resolver, tls: ssl.SSLContext | None = None) -> None:
         self._guard = guard
         self._resolver = resolver
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls or trusted("http/1.1")
         self._loop = asyncio.get_running_loop()
         self._pools: dict[tuple[str, str, int], deque[Link]] = {}
         self._read = lru_cache(4096)(guard.check_url)

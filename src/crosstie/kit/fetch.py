@@ -15,6 +15,7 @@ import httpcore2
 
 from crosstie.kit.egress import Address, Forbidden, Guard, Scheme
 from crosstie.kit.resolver import Resolver, Unresolved
+from crosstie.kit.trust import trusted
 
 TIME = 5.0
 """Seconds from the first question to the last byte."""
@@ -41,7 +42,7 @@ class Fetcher:
     ) -> None:
         self._seconds = seconds
         self._guard = guard
-        trust = tls or ssl.create_default_context()
+        trust = tls or trusted("http/1.1")
         schemes: tuple[Scheme, ...] = ("https", "http")
         self._pools = {
             scheme: httpcore2.AsyncConnectionPool(

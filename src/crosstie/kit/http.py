@@ -19,6 +19,7 @@ import httpcore2
 from crosstie.kit.egress import Forbidden, Guard, Scheme
 from crosstie.kit.fetch import Judged
 from crosstie.kit.resolver import Resolver, Unresolved
+from crosstie.kit.trust import trusted
 
 SIZE = 8 << 20
 """Bytes of an answer."""
@@ -63,7 +64,7 @@ class Client:
 
     def __init__(self, guard: Guard, resolver: Resolver, tls: ssl.SSLContext | None = None) -> None:
         self._guard = guard
-        trust = tls or ssl.create_default_context()
+        trust = tls or trusted("http/1.1")
         schemes: tuple[Scheme, ...] = ("https", "http")
         self._pools = {
             scheme: httpcore2.AsyncConnectionPool(

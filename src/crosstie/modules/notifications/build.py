@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +12,7 @@ from crosstie.kit.blob import Blobs
 from crosstie.kit.egress import Guard
 from crosstie.kit.fetch import Fetcher
 from crosstie.kit.resolver import Resolver
+from crosstie.kit.trust import trusted
 from crosstie.log.forget import Forgetting
 from crosstie.log.sink import Sink
 from crosstie.log.unit import Log
@@ -53,7 +53,7 @@ def sinks(
 ) -> tuple[Sink, ...]:
     """The sink by which events become messages, and the one by which messages leave; `observe` hears of providers."""
     house = Server.of(terms.smtp_url, terms.mail_from) if terms.smtp_url else None
-    trust = ssl.create_default_context(cafile=terms.smtp_ca_file)
+    trust = trusted(ca=terms.smtp_ca_file)
     means = Means(fetcher, guard, resolver, trust, blobs, observe, house)
     return Rules(log, terms), Messages(log, means, terms)
 
