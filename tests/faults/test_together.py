@@ -113,9 +113,13 @@ async def everything(rig: Rig, light: Wire, heavy: Wire, rounds: int) -> dict[st
         ),
         lambda: asyncio.gather(asyncio.to_thread(restart, heavy, wiped=False, pause=1), rig.crash("both")),
     ]
-    figures = await storm(rig, faults * rounds, pause=0.15, failing=FAILING, drain=HEALED)
-    speaking.cancel()
-    await asyncio.gather(speaking, return_exceptions=True)
+
+    async def quiet() -> None:
+        """What is said when all is well again proves nothing."""
+        speaking.cancel()
+        await asyncio.gather(speaking, return_exceptions=True)
+
+    figures = await storm(rig, [*faults * rounds, quiet], pause=0.15, failing=FAILING, drain=HEALED)
     await heavy.settled()
     await rig.drained([speaker.tenant], HEALED)
 
