@@ -30,6 +30,9 @@ UNREADABLE = "unreadable"
 #: failures that another try does not mend: redirections lead nowhere
 FINAL = frozenset(("egress_forbidden", "invalid_request", *(f"http_{status}" for status in range(300, 400))))
 
+#: answers to the credential, not to the call: asking again or resting mends nothing, and whoever watches must know
+LOCKED_OUT = frozenset(("http_401", "http_403"))
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -151,8 +154,9 @@ class Remote:
         elif missing and call.operation.mutates:
             outcome.unanswered = True
         seconds = time.perf_counter() - began
-        told = outcome.code or f"http_{outcome.response.status // 100 if outcome.response else 0}xx"
-        asked = Asked(call.peer.tenant_id, call.peer.id, call.name, told, not outcome.code, seconds, outcome.requests)
+        told = outcome.code or _told(outcome.response)
+        well = not outcome.code and told not in LOCKED_OUT
+        asked = Asked(call.peer.tenant_id, call.peer.id, call.name, told, well, seconds, outcome.requests)
         self.observe(asked)
         ended(asked)
 
@@ -177,6 +181,12 @@ class Remote:
             response = await self._client.send(call.operation.method, call.url(), headers, body, left)
             if response.status != 401 or not self._credentials.refused(call.peer):
                 return response
+
+
+def _told(response: Response | None) -> str:
+    status = response.status if response else 0
+    named = f"http_{status}"
+    return named if named in LOCKED_OUT else f"http_{status // 100}xx"
 
 
 def _failure(call: Call, response: Response, *, sent_before: bool) -> str:

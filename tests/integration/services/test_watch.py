@@ -55,6 +55,20 @@ async def test_a_service_that_fails_is_down_and_an_alert(client: httpx2.AsyncCli
     assert not await listed(client, "integrations", kind="service")
 
 
+async def test_a_service_that_takes_our_credential_no_more_is_down(client: httpx2.AsyncClient, treasury: Peer) -> None:
+    await treasury.fail("403", usual="401")
+    for _ in range(3):
+        assert (await client.get(PATH)).status_code == 502
+
+    async def down() -> Any:
+        return next((each for each in await listed(client, "integrations", status="down")), None)
+
+    found = await until(down)
+    assert (found["name"], found["failures"]) == ("treasury", 3)
+    assert "http_401" in found["reason"]
+    assert len(await treasury.seen()) == 3, "it is neither asked again nor left in peace"
+
+
 async def all_counted(client: httpx2.AsyncClient) -> Any:
     """The integration, once a call that went well stands in it."""
     (found,) = await listed(client, "integrations", kind="service")
