@@ -100,6 +100,8 @@ async def test_guesses_of_the_present_password_are_counted(stage: Stage) -> None
     email = await join(stage, await firm(stage), "technician")
     async with Browser(stage) as browser:
         await browser.log_in(email)
+        forged = await browser.client.post("/account", data={"action": "everywhere", "form": "0" * 64})
+        assert (forged.status_code, await signed_in(browser)) == (403, True)
         form = {"action": "password", "password": FRESH}
         for _ in range(10):
             assert (await browser.send("/account", form | {"present": "wrong"})).status_code == 401
@@ -118,6 +120,7 @@ async def test_an_invitation_is_taken_on_its_own_page_and_while_the_firm_is_acti
             await client.patch(f"/api/v1/tenants/{tenant.id}", json={"identity_issuer": issuer})
             assert (await browser.open(path)).status_code == answer, "who keeps him sets his password"
         await remove(stage, tenant.slug)
+        assert (await browser.open(path)).status_code == 403
         late = await browser.send(path, {"password": FRESH}, page="/login")
         assert late.status_code == 403
         superuser = await stage.superuser()

@@ -106,6 +106,8 @@ async def test_goes_on_within_this_site_only(stage: Stage, next: str) -> None:
         inside = await browser.log_in(email, next=next)
         assert (inside.status_code, inside.headers["location"]) == (303, "/account")
         assert (await browser.open("/login", next=next)).headers["location"] == "/account"
+        typed = {"email": email, "password": PASSWORD, "next": next}
+        assert (await browser.send("/login", typed, again="1")).headers["location"] == "/account"
 
 
 async def test_a_form_from_elsewhere_is_refused(stage: Stage) -> None:
