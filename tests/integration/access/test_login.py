@@ -93,6 +93,9 @@ async def test_whoever_is_refused_gets_one_answer(stage: Stage) -> None:
         assert await superuser.fetchval("SELECT count(*) FROM sessions WHERE tenant_id = ANY ($1)", firms) == 0
         await superuser.close()
         assert (await browser.log_in(both, tenant=other.slug)).status_code == 303
+    async with other.client() as client, Browser(stage) as browser:
+        assert (await client.post("/api/v1/users", json={"email": email, "role": "viewer"})).status_code == 201
+        assert (await browser.log_in(email)).status_code == 303, "where he has no password he is not meant"
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,9 @@ async def test_nobody_gives_or_touches_more_than_he_may_do(client: httpx2.AsyncC
         codes = [(answer.status_code, answer.json().get("code")) for answer in tries]
         assert codes == [(403, "insufficient_scope")] * len(tries)
         assert (await clerk.patch(f"/api/v1/users/{outsider['id']}", json={"name": "Sipho"})).status_code == 200
-    assert (await client.get(f"/api/v1/users/{admin['id']}")).json() == admin
+        assert (await client.get(f"/api/v1/users/{admin['id']}")).json() == admin
+        for caller, verb, answer in ((client, "suspend", 200), (clerk, "activate", 403), (client, "activate", 200)):
+            assert (await caller.post(f"/api/v1/users/{admin['id']}/{verb}")).status_code == answer
 
 
 async def test_roles_of_ones_own(client: httpx2.AsyncClient) -> None:
