@@ -75,7 +75,7 @@ async def test_an_app_of_a_suspended_person_gets_nothing(world: World) -> None:
     back = await register(world.admin, grant_types=[EXCHANGE], scopes=["jobs:read"])
     tokens = await (await for_people(world.admin, scopes=["jobs:read"])).tokens(world.browser, scope="jobs:read")
     (person,) = (await world.admin.get("/api/v1/users", params={"email": world.email})).json()["data"]
-    assert await status(world.admin, tokens["access_token"]) == 200, "what is known of it is kept for seconds"
+    assert (await swap(back, tokens["access_token"])).status_code == 200, "what is known of it is kept for seconds"
     assert (await world.admin.post(f"/api/v1/users/{person['id']}/suspend")).status_code == 200
     assert (await swap(back, tokens["access_token"])).json()["error"] == "invalid_request"
 

@@ -217,7 +217,7 @@ async def test_nobody_takes_back_the_tokens_of_a_neighbour(world: World) -> None
         assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
         assert await active(world.app, token)
     for path in ("/oauth/revoke", "/oauth/introspect"):
-        nothing = await world.app.ask(path)
+        nothing = await world.app.ask(path, token_type_hint="access_token")
         assert (nothing.status_code, nothing.json()["error"]) == (400, "invalid_request")
 
 
