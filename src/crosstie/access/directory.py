@@ -116,9 +116,9 @@ async def _updated(unit: Unit, row: User, person: Person, email: str) -> User:
     else:
         unit.write(TOUCH, [unit.tenant_id, row.id, person.at])
     if person.active is not None and person.active != (after.status == "active"):
-        status = "active" if person.active else "suspended"
-        after = unit.update(after, {"status": status})
-        change.tell(unit, USERS, "user.activated" if person.active else "user.suspended", after)
+        present = {"previous_status": after.status}
+        after = unit.update(after, {"status": "active" if person.active else "suspended"})
+        change.tell(unit, USERS, "user.activated" if person.active else "user.suspended", after, present)
     if fresh.keys() & {"role", "further_roles"} or after.status == "suspended":
         users.signed_out(unit, after)
     await unit.flush()

@@ -19,7 +19,6 @@ from crosstie.deliver.sender import RESERVED
 from crosstie.errors import EgressForbidden, Fault, Invalid
 from crosstie.kit import json
 from crosstie.kit.egress import Forbidden
-from crosstie.kit.http import PRINTABLE
 from crosstie.kit.mask import MASK
 from crosstie.log import registry
 from crosstie.log.operation import begin
@@ -27,6 +26,7 @@ from crosstie.log.unit import Unit
 
 TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
 VALUE = re.compile(r"[\x20-\x7e]{0,1000}", re.ASCII)
+SENDABLE = re.compile(r"[\x20-\x7e]+", re.ASCII)
 
 
 async def _rule(unit: Unit, before: WebhookEndpoint | None, values: dict[str, Any]) -> None:
@@ -78,7 +78,7 @@ def _headers(headers: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _credential(auth: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is wrong with a credential: what could not be sent is not taken."""
     found = []
-    if auth and auth["type"] != "basic" and not PRINTABLE.fullmatch(auth["secret"]):
+    if auth and auth["type"] != "basic" and not SENDABLE.fullmatch(auth["secret"]):
         found.append(("secret", "must be printable ASCII: it goes into a header"))
     if _ours(auth.get("header") or ""):
         found.append(("header", "is set by Crosstie"))
