@@ -167,6 +167,7 @@ _EXAMPLE: dict[str, Any] = {
     "event_type": "pos.order.created",
     "data": {"pos_order_id": "1042", "total": 480.5, "currency": "ZAR"},
 }
+_PASSED_OVER = {"description": "In a whole envelope; passed over, for the log that keeps the event assigns it."}
 _EVENT_IN: dict[str, Any] = _object(
     ["event_id", "event_type", "data"],
     event_id=_ID,
@@ -178,6 +179,8 @@ _EVENT_IN: dict[str, Any] = _object(
     correlation_id=_LINK,
     causation_id=_LINK,
     tenant_id=_LINK,
+    sequence=_PASSED_OVER,
+    actor=_PASSED_OVER,
 ) | {"additionalProperties": False, "examples": [_EXAMPLE]}
 _FAULT = _object(["pointer", "code", "message"], pointer=_STRING, code=_STRING, message=_STRING)
 _COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}

@@ -48,7 +48,10 @@ MONEY = (
 )  # fmt: skip
 COMPLIANCE = (
     fact("compliance.checklist.created", "A checklist was begun.", *_CHECKLIST, subject="checklist"),
-    fact("compliance.checklist.completed", "Every item was passed.", *_CHECKLIST, subject="checklist"),
+    fact(
+        "compliance.checklist.completed", "Every item was passed: a job that is scheduled is dispatched.", *_CHECKLIST,
+        subject="checklist", consumers=("crosstie", "subscribers"),
+    ),
     fact(
         "compliance.checklist.failed", "An item was not passed: no certificate.", *_CHECKLIST,
         many("failed_items", "earth leakage"), subject="checklist",

@@ -1,6 +1,6 @@
 """Dialects of events: what partner services send, brought into the form of our own envelope (checklist §2.2).
 
-- ours: `event_id`, `event_type`, `tenant_id`, `timestamp`, `data` and a few more, nothing else
+- ours: `event_id`, `event_type`, `tenant_id`, `timestamp`, `data` and the rest of an envelope, nothing else
 - CloudEvents 1.0 in structured mode: `specversion`, `id`, `source`, `type`, `time`, `data`
 - the partner services' outbox: `id`, `aggregate_type`, bare `event_type`, `payload`, `version` "1.0"; also with `type`,
   `tenantId` and `data`
@@ -15,6 +15,8 @@ from typing import Any
 from crosstie.errors import Fault
 
 Document = Mapping[str, Any]
+#: what the log that keeps an event says of it: in an envelope that another Crosstie sent on it is passed over
+ASSIGNED = frozenset(("sequence", "actor"))
 _TYPED = re.compile(r"([a-z][a-z0-9_]{0,127})/([^/]{1,128})")
 
 
@@ -24,6 +26,8 @@ def normal(document: dict[str, Any]) -> tuple[dict[str, Any], str, list[Fault]]:
         return _cloudevent(document)
     if document.keys() & {"payload", "aggregate_type", "tenantId"} or ("id" in document and "event_id" not in document):
         return _outbox(document)
+    if not ASSIGNED.isdisjoint(document):
+        document = {name: value for name, value in document.items() if name not in ASSIGNED}
     return document, "data", []
 
 

@@ -11,7 +11,7 @@ import pytest
 from crosstie.catalog import catalogue
 from tests.integration.api.test_conventions import refused
 from tests.receiver import Receiver
-from tests.stage import Stage
+from tests.stage import Stage, Tenant
 
 SCHEMA = {
     "type": "object",
@@ -81,14 +81,14 @@ async def test_the_catalogue_shows_every_type(client: httpx2.AsyncClient) -> Non
     assert found.keys() >= {*ANSWERS.split(), *TRADES.split()}
 
 
-async def test_what_others_may_send_is_taken_with_its_example(client: httpx2.AsyncClient) -> None:
+async def test_what_others_may_send_is_taken_with_its_example(client: httpx2.AsyncClient, tenant: Tenant) -> None:
     examples = [each["example"] for each in (await types(client)).values() if each["producers"] != ["crosstie"]]
-    sent = [
-        {"event_id": f"e-{number}", "event_type": each["event_type"], "data": each["data"]}
-        for number, each in enumerate(examples)
-    ]
+    sent = [each | {"event_id": f"e-{number}", "tenant_id": str(tenant.id)} for number, each in enumerate(examples)]
     answer = await client.post("/api/v1/events/batch", json={"events": sent})
     assert answer.json() == {"accepted": len(sent), "duplicates": 0, "rejected": []}
+    bare = [{name: each[name] for name in each.keys() - {"sequence", "actor"}} for each in sent]
+    again = await client.post("/api/v1/events/batch", json={"events": bare})
+    assert again.json() == {"accepted": 0, "duplicates": len(sent), "rejected": []}
 
 
 async def test_the_catalogue_has_pages(client: httpx2.AsyncClient) -> None:

@@ -2,6 +2,7 @@
 
 from crosstie.declare.module import Module
 from crosstie.modules.field.certificate import CERTIFICATES
+from crosstie.modules.field.dispatch import REACTION
 from crosstie.modules.field.document import DOCUMENTS
 from crosstie.modules.field.job import JOBS
 from crosstie.modules.field.media import MEDIA
@@ -18,5 +19,6 @@ MODULE = Module(
     tables=(VERSIONS,),
     events=(EN_ROUTE,),
     projections=(PROJECTION,),
+    reactions=(REACTION,),
     links=(CLIENT_LINK,),
 )

@@ -41,13 +41,14 @@ class Job(Record):
     external_ids: Mapped[dict[str, Any]] = data(doc="Its ids in other systems.")
 
 
+DISPATCH = Move("dispatch", ("scheduled",), "dispatched", "job.dispatched", "A technician was sent.")
 MACHINE = Machine(
     Job.status,
     (
         Move("quote", ("requested",), "quoted", "job.quoted", "A quote was sent to the client."),
         Move("approve", ("requested", "quoted"), "approved", "job.approved", "The client agreed to the work."),
         Move("schedule", ("requested", "approved", "scheduled"), "scheduled", "job.scheduled", "A visit was planned."),
-        Move("dispatch", ("scheduled",), "dispatched", "job.dispatched", "A technician was sent."),
+        DISPATCH,
         Move("arrive", ("dispatched",), "on_site", "job.arrived", "The technician is on site."),
         Move("start", ("on_site", "dispatched", "scheduled"), "in_progress", "job.started", "Work began."),
         Move(
