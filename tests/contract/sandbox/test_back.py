@@ -11,6 +11,7 @@ from aiohttp import web
 from crosstie.contracts.services import SERVICES
 from crosstie.sandbox.back import Target
 from tests.contract.sandbox.test_contract import OPERATIONS, call, prepared
+from tests.fence import fence
 from tests.parts.outside import SECRET, Outside
 from tests.receiver import Received, Receiver
 from tests.stage import Stage, Tenant
@@ -63,5 +64,6 @@ async def test_crosstie_takes_every_event_of_every_counterpart(outside: Outside,
         outside.until(lambda: {each["state"] for each in outside.listed("events")} == {"heard"})
     sent = {each["id"]: json.loads(each["data"]) for each in outside.listed("events")}
     async with tenant.client() as client:
+        await fence(client)
         kept = (await client.get("/api/v1/events", params={"limit": 200})).json()["data"]
     assert {each["event_id"]: each["data"] for each in kept if each["event_id"] in sent} == sent

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from crosstie.errors import problems
+from tests.fence import fence
 from tests.stage import Stage, Tenant, calling
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -195,10 +196,8 @@ async def test_request_id_and_trace_go_along(client: httpx2.AsyncClient) -> None
     assert (await client.get("/api/v1/clients", headers={"x-request-id": "x" * 129})).headers[
         "x-request-id"
     ] != "x" * 129
-    for _ in range(100):
-        page = await client.get("/api/v1/events", params={"subject_type": "client", "subject_id": answer.json()["id"]})
-        if page.json()["data"]:
-            break
+    await fence(client)
+    page = await client.get("/api/v1/events", params={"subject_type": "client", "subject_id": answer.json()["id"]})
     assert page.json()["data"][0]["correlation_id"] == "mine-1"
 
 

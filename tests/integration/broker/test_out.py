@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fence import until
+from tests.fence import fence, until
 from tests.integration.broker.conftest import Hub
 from tests.integration.broker.peer import Heard, Peer, of
 
@@ -13,6 +13,7 @@ async def test_an_outside_system_hears_of_every_event_in_order(hub: Hub, peer: P
         made = (await client.post("/api/v1/clients", json={"name": "Acme"})).json()
         for number in range(5):
             await client.patch(f"/api/v1/clients/{made['id']}", json={"name": f"Acme {number}"})
+        await fence(client)
         logged = (await client.get("/api/v1/events", params={"sort": "created_at"})).json()["data"]
         got: list[Heard] = []
         while not {event["event_id"] for event in logged} <= {message.event["event_id"] for message in got}:

@@ -13,6 +13,7 @@ from crosstie.contracts.erp import EVENTS
 from crosstie.contracts.services import SERVICES
 from crosstie.kit import ids
 from crosstie.sandbox.back import Target
+from tests.fence import fence
 from tests.parts.outside import KEY, Outside, standing
 from tests.stage import Tenant
 
@@ -123,6 +124,7 @@ async def test_a_treasury_that_fails_twice_makes_one_invoice_and_tells_of_it(
     assert [each["status"] for each in requests] == [201, 503, 503]
     assert len({each["key"] for each in requests}) == 1
     await until(lambda: [each["state"] for each in outside.listed("events")] == ["heard"])
+    await fence(client)
     told = (await client.get("/api/v1/events", params={"event_type": "treasury.invoice.created"})).json()["data"]
     assert [each["data"]["opportunity_id"] for each in told] == ["opportunity-uuid"]
     (call,) = (await client.get("/api/v1/service-calls")).json()["data"]

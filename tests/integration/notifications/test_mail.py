@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx2
 
+from tests.fence import fence
 from tests.integration.notifications.conftest import Desk, address
 from tests.parts.post import Mailbox, texts
 
@@ -29,6 +30,7 @@ async def test_a_message_leaves_once_and_is_told_of(desk: Desk, box: Mailbox, cl
     assert (again["status"], again["messages"][0]["id"]) == ("duplicate", row["id"])
     attempts = (await client.get(f"/api/v1/deliveries/{row['delivery_id']}/attempts")).json()["data"]
     assert [attempt["response"] is None for attempt in attempts] == [True]
+    await fence(client)
     told = (await client.get("/api/v1/events", params={"limit": 200})).json()["data"]
     about = [event for event in told if event["event_type"].startswith("message.")]
     assert {event["event_type"] for event in about} == {"message.queued", "message.sent"}

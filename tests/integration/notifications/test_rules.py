@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.fence import fence
 from tests.integration.notifications.conftest import Desk, address
 from tests.parts.post import Mailbox, texts
 from tests.stage import Stage
@@ -79,6 +80,7 @@ async def test_an_event_that_comes_twice_is_told_once(desk: Desk, box: Mailbox) 
     for _ in range(2):
         assert (await desk.client.post("/api/v1/events", json=body)).status_code == 202
     await box.wait(to)
+    await fence(desk.client)
     event = (await desk.client.get("/api/v1/events", params={"event_type": "erp.order.created"})).json()["data"][0]
     # the delivery to the rules itself, done once more
     deliveries = (await desk.client.get("/api/v1/deliveries", params={"event_id": event["event_id"]})).json()["data"]

@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 
 from crosstie.access import user as users
 from crosstie.app import opened
+from tests.fence import fence
 from tests.integration.nouns.conftest import Make, events
 from tests.stage import Stage, Tenant
 
@@ -105,6 +106,7 @@ async def test_no_password_leaves(stage: Stage, tenant: Tenant, client: httpx2.A
 
     one = await client.get(f"/api/v1/users/{made.id}")
     listed = await client.get("/api/v1/users", params={"email": "owner@example.com"})
+    await fence(client)
     log = await client.get("/api/v1/events")
 
     assert one.json()["email"] == "owner@example.com"

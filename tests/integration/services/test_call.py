@@ -14,6 +14,7 @@ import pytest
 from crosstie.app import Process
 from crosstie.errors import Invalid
 from crosstie.services.remote import Call
+from tests.fence import fence
 from tests.integration.services.conftest import BUDGET, INVOICE, WHO, provide, until
 from tests.parts.peer import Peer
 from tests.stage import Tenant
@@ -40,6 +41,7 @@ async def ended(client: httpx2.AsyncClient, id: UUID, *states: str) -> dict[str,
 
 async def outcome(client: httpx2.AsyncClient, id: UUID) -> dict[str, Any]:
     """The newest event about a call."""
+    await fence(client)
     events = (await client.get("/api/v1/events", params={"limit": 200})).json()
     listed = [each for each in events["data"] if each["subject"] == {"type": "service_call", "id": str(id)}]
     return dict(listed[0])

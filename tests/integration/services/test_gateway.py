@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.fence import fence
 from tests.integration.services.conftest import INVOICE, provide, until
 from tests.parts.peer import Peer, peer
 from tests.stage import Stage, Tenant
@@ -140,6 +141,7 @@ async def test_what_nobody_can_take_now_is_queued(client: httpx2.AsyncClient, tr
     operation = await until(done)
     assert operation["result"]["invoice_number"] == "INV-1"
     assert len({each["headers"]["idempotency-key"] for each in await treasury.seen()}) == 1
+    await fence(client)
     events = (await client.get("/api/v1/events", params={"event_type": "service_call.completed"})).json()["data"]
     assert events[0]["correlation_id"] == answer.headers["x-request-id"]
 
@@ -162,6 +164,7 @@ async def test_an_outcome_that_nobody_heard_is_found_out(
     # four times sent with one key; then it was looked up by its reference, and not sent again
     assert [each["method"] for each in seen] == ["POST"] * 4 + ["GET"]
     assert len(await treasury.made()) == 1
+    await fence(client)
     types = [each["event_type"] for each in (await client.get("/api/v1/events")).json()["data"]]
     assert [each for each in reversed(types) if each.startswith("service_call.")] == [
         "service_call.requested", "service_call.uncertain", "service_call.completed",

@@ -17,6 +17,7 @@ from crosstie.log.call import Wish
 from crosstie.log.timed import Timed
 from crosstie.services.peer import Peer as Known
 from crosstie.services.remote import Call, Pace, Remote
+from tests.fence import fence
 from tests.integration.services.conftest import INVOICE, WHO, provide, until
 from tests.parts.peer import Peer, peer
 from tests.stage import Stage, Tenant
@@ -200,6 +201,7 @@ async def test_failures_of_calls_that_had_begun_do_not_lengthen_the_rest(
     until_then = (await client.get(WHERE)).json()["open_until"]
     await process.gateway.caller.call(reading(process, before))
     assert (await client.get(WHERE)).json()["open_until"] == until_then
+    await fence(client)
     events = (await client.get("/api/v1/events", params={"event_type": "service_provider.opened"})).json()["data"]
     assert len(events) == 1
 

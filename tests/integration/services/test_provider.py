@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.fence import fence
 from tests.integration.services.conftest import INVOICE, provide, until
 from tests.parts.peer import Peer
 from tests.stage import Stage, Tenant
@@ -131,6 +132,7 @@ async def test_the_breaker_opens_rests_and_closes(client: httpx2.AsyncClient, tr
         return (await client.get(WHERE)).json()["breaker"] == "closed"
 
     await until(closed)
+    await fence(client)
     events = (await client.get("/api/v1/events")).json()["data"]
     types = [each["event_type"] for each in reversed(events)]
     assert types.index("service_provider.opened") < types.index("service_provider.closed")

@@ -13,6 +13,7 @@ from authlib.integrations.requests_client import OAuth2Session
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from tests.fence import fence
 from tests.integration.access.oauth.rig import becomes, register, status
 from tests.stage import Stage, Tenant
 
@@ -57,7 +58,9 @@ async def test_events_name_the_app(client: httpx2.AsyncClient, tenant: Tenant) -
     async with httpx2.AsyncClient(base_url=tenant.url, headers=headers) as caller:
         made = await caller.post("/api/v1/clients", json={"name": "Thandi"})
     assert made.status_code == 201, made.text
-    page = await client.get("/api/v1/events", params={"event_type": "client.created"})
+    await fence(client)
+    subject = {"subject_type": "client", "subject_id": made.json()["id"]}
+    page = await client.get("/api/v1/events", params=subject)
     assert page.json()["data"][0]["actor"] == {"type": "app", "id": app.id}
 
 
