@@ -38,7 +38,7 @@ up: install  ## run Crosstie with a demo tenant
 test: .venv/test.stamp tests/judges/node_modules/.stamp servers  ## every test in its short form
 	@$(call compile,src migrations tests)
 	$(BIN)/pytest -m 'alone and not proof' $(SUITES)
-	$(BIN)/pytest -m 'not proof and not alone' -n 5 --dist worksteal $(SUITES)
+	$(BIN)/pytest -m 'not proof and not alone' -n 4 --dist worksteal $(SUITES)
 
 proof: .venv/test.stamp tests/judges/node_modules/.stamp servers  ## the long forms of fault, fuzz and load runs
 	$(BIN)/pytest -m proof --timeout 3600 $(SUITES)

@@ -300,6 +300,7 @@ async def test_a_tenant_that_it_is_now_for_begins_now(way: Way, process: Process
     await theirs.say(process, "after")
     async with way.working(tenants=f"{way.tenant.slug},{other.slug}"):
         assert await theirs.hear(1) == [("after", 1)]
+        await until(lambda: none_waits(way, process))
     await theirs.say(process, "too late")
     assert await waiting(way, process) == 1
     roster = Roster(process.log.worker, [parse(way.entry())], serves=True)
