@@ -112,6 +112,12 @@ async def test_what_waits_for_long_is_an_alert(firm: Firm) -> None:
     tenant = await firm.stage.tenant()
     async with tenant.client() as client:
         await client.patch(await rule(client, "backlog_age"), json={"threshold": "2", "clear_seconds": 0})
+        await client.post("/api/v1/clients", json={"name": "Goes"})
+
+        async def gone() -> bool:
+            return "broker" in {each["sink"] for each in await listed(client, "deliveries")}
+
+        await until(gone, "the broker has the tenant's first event")
         await asyncio.to_thread(firm.broker.stop)
         await client.post("/api/v1/clients", json={"name": "Waits"})
         (alert,) = await until(lambda: of_kind(client, "backlog_age", "firing"), "what waits is an alert")
