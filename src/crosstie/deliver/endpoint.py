@@ -45,8 +45,7 @@ async def _rule(unit: Unit, before: WebhookEndpoint | None, values: dict[str, An
     if values.get("auth") is not None:
         values["auth_secret"] = verbs.seal(unit, id, "auth_secret", values["auth"].pop("secret"))
     if before is None:
-        own = values.pop("secret", None)
-        secret = verbs.checked(verbs.generate(values["signature"]) if own is None else own)
+        secret = verbs.signing(values.pop("secret", None), values["signature"])
         values["secret"] = verbs.seal(unit, values["id"], "secret", secret)
         unit.shown["secret"] = secret
 

@@ -20,18 +20,15 @@ from crosstie.log.unit import Unit
 TEST = "webhook_endpoint.test"
 
 
-def generate(signature: str) -> str:
-    """A new secret for a way of signing."""
-    return webhook.generate() if signature == "v1" else webhook.generate_pair()[0]
-
-
-def checked(secret: str) -> str:
-    """The secret. Raises Invalid where nothing can be signed with it."""
+def signing(own: str | None, signature: str) -> str:
+    """The caller's own secret, or a new one for a way of signing. Raises Invalid where it cannot sign."""
+    if own is None:
+        return webhook.generate() if signature == "v1" else webhook.generate_pair()[0]
     try:
-        webhook.signer(secret)
+        webhook.signer(own)
     except webhook.SecretError as error:
         raise Invalid("The secret cannot be used.", errors=[Fault("/secret", "secret", str(error))]) from None
-    return secret
+    return own
 
 
 def seal(unit: Unit, id: UUID, column: str, secret: str) -> bytes:
@@ -49,8 +46,7 @@ async def _rotate(unit: Unit, row: WebhookEndpoint, given: Mapping[str, Any]) ->
     """Give it a new secret; both sign until the overlap is over."""
     await unit.log.cipher.ready(unit.connection, unit.tenant_id)
     kept = await unseal(unit, row, "secret", row.secret)
-    own = given.get("secret")
-    secret = checked(generate(row.signature) if own is None else own)
+    secret = signing(given.get("secret"), row.signature)
     after = unit.update(
         row,
         {

@@ -152,9 +152,7 @@ async def _twin(unit: Unit, resource: Resource, values: Mapping[str, Any]) -> Ro
     key = {a.key: values.get(a.key) for a in resource.natural}
     if None in key.values():
         return None
-    named = repr((unit.tenant_id, resource.name, sorted(key.items()))).encode()
-    await unit.flush()
-    await unit.connection.fetchval("SELECT pg_advisory_xact_lock($1)", lock.number(named))
+    await _in_turn(unit, resource.name, sorted(key.items()))
     table = resource.row.__table__
     query = sa.select(table).where(*(table.c[k] == sa.bindparam(k, type_=table.c[k].type) for k in key))
     found = await unit.select(query, **key)
@@ -170,11 +168,16 @@ async def _twin(unit: Unit, resource: Resource, values: Mapping[str, Any]) -> Ro
     return twin
 
 
+async def _in_turn(unit: Unit, *what: Any) -> None:
+    """Go on when nobody else of the tenant is at the same, and let nobody until the end."""
+    await unit.flush()
+    named = repr((unit.tenant_id, *what)).encode()
+    await unit.connection.fetchval("SELECT pg_advisory_xact_lock($1)", lock.number(named))
+
+
 async def _room(unit: Unit, resource: Resource, most: int) -> None:
     """Raise Conflict where the tenant has as many records as it may. Those who make one come one after the other."""
-    await unit.flush()
-    named = repr((unit.tenant_id, resource.name)).encode()
-    await unit.connection.fetchval("SELECT pg_advisory_xact_lock($1)", lock.number(named))
+    await _in_turn(unit, resource.name)
     (row,) = await unit.select(sa.select(sa.func.count()).select_from(resource.row.__table__))
     if row[0] >= most:
         raise Conflict(f"There are {most} {resource.name.replace('-', ' ')} already: a tenant may have no more.")

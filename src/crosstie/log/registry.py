@@ -187,21 +187,25 @@ async def matches(unit: Unit, wanted: Callable[[str], bool]) -> bool:
 
 async def named(unit: Unit, patterns: Iterable[str]) -> list[str]:
     """The types that patterns name, the tenant's own among them."""
-    wants = words.matcher(patterns)
-    return [name for name in (*unit.log.catalogue.events, *await _own(unit)) if wants(name)]
+    return list(filter(words.matcher(patterns), await _known(unit)))
 
 
 async def check(unit: Unit, patterns: Iterable[str]) -> None:
     """Raise Invalid for the first of the given `event_types` that cannot be read or names no type."""
+    known = await _known(unit)
     for number, pattern in enumerate(patterns):
         pointer = f"/event_types/{number}"
         try:
-            found = await named(unit, [pattern])
+            wants = words.matcher([pattern])
         except ValueError as error:
             raise Invalid("A pattern cannot be read.", errors=[Fault(pointer, "pattern", str(error))]) from None
-        if not found:
+        if not any(map(wants, known)):
             fault = Fault(pointer, "unknown", "matches no event type")
             raise Invalid(f"No event type matches {pattern}.", errors=[fault])
+
+
+async def _known(unit: Unit) -> list[str]:
+    return [*unit.log.catalogue.events, *await _own(unit)]
 
 
 async def _own(unit: Unit) -> list[str]:

@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from crosstie.db import lock
-from crosstie.db.statement import compiled
 from crosstie.declare.machine import Machine
 from crosstie.declare.resource import READ_ONLY, Events, Resource
-from crosstie.declare.row import Row
 from crosstie.log import change
 from crosstie.log.unit import Log, Unit
 from crosstie.watch import integration, measure, step
 from crosstie.watch.integration import MOVES, Integration, Seen
 from crosstie.watch.measure import WINDOW, Calls, Way
-
-R = TypeVar("R", bound=Row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +47,12 @@ async def fresh(log: Log, tenant_id: UUID) -> None:
         await survey(unit)
 
 
-async def rows(unit: Unit, row: type[R]) -> list[R]:
-    """Every row of a noun of the tenant, held until the end."""
-    return [row.view(each) for each in await unit.fetch(compiled(sa.select(row.__table__).with_for_update()))]
-
-
 async def _integrations(
     unit: Unit, ways: Mapping[UUID, Way], called: Mapping[UUID, Calls], due: Mapping[UUID, datetime]
 ) -> dict[UUID, Integration]:
     """Bring the rows up to what was measured."""
-    have = {row.id: row for row in await rows(unit, Integration)}
+    held = await unit.select(sa.select(Integration.__table__).with_for_update())
+    have = {row["id"]: Integration.view(row) for row in held}
     for id in have.keys() - ways.keys():
         unit.delete(have[id])
     found = {}
